@@ -1,0 +1,63 @@
+"""The options of the addon. Their help is the manual that ``mitmdump --options`` prints."""
+
+from mitmproxy import ctx
+from mitmproxy.addonmanager import Loader
+from mitmproxy.optmanager import unset
+
+from cachy import _core
+
+NAMES = frozenset({"cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private"})
+
+
+def declare(loader: Loader) -> None:
+    """Adds the options to mitmproxy's."""
+    loader.add_option(
+        "cachy_dir",
+        str,
+        str(_core.default_directory()),
+        "The folder of the cache: a plain tree of what was fetched, one folder per host.",
+    )
+    loader.add_option(
+        "cachy_mode",
+        str,
+        "normal",
+        "normal: serve what is stored, fetch the rest. offline: never go upstream; what isn't "
+        "stored is answered 403 with the path to fill. refresh: ask upstream first and fall back "
+        "to what is stored. off: pass everything through.",
+        choices=("normal", "offline", "refresh", "off"),
+    )
+    loader.add_option(
+        "cachy_freshness",
+        str,
+        "auto",
+        "When to ask upstream about what is stored. auto: never for a URL that names one version "
+        "for good; for the rest when the origin's stated freshness is over, when an index says "
+        "nothing, and when the client asks. forever: never, only removing the file refreshes.",
+        choices=("auto", "forever"),
+    )
+    loader.add_option(
+        "cachy_private",
+        bool,
+        False,
+        "Also store answers to requests that carry Authorization or Cookie, and serve them to "
+        "everybody.",
+    )
+
+
+def suit_mitmproxy() -> None:
+    """Sets what a cache needs of mitmproxy's own options, unless the user set it.
+
+    With mitmproxy's defaults every CONNECT opens a connection to the origin first, and upstream
+    certificates are checked against a list that no company's CA is on.
+    """
+    wanted: dict[str, str | bool | None] = {
+        "connection_strategy": "lazy",
+        "upstream_cert": False,
+    }
+    if ctx.options.ssl_verify_upstream_trusted_confdir is None:
+        bundle = _core.system_ca_bundle()
+        wanted["ssl_verify_upstream_trusted_ca"] = None if bundle is None else str(bundle)
+    options = ctx.options._options
+    # A user who sets what is mitmproxy's default means it.
+    ours = {name: value for name, value in wanted.items() if options[name].value is unset}
+    ctx.options.update(**ours)

@@ -1,0 +1,88 @@
+"""What goes between mitmproxy's flow and the core's exchange."""
+
+import time
+from dataclasses import dataclass
+
+from mitmproxy import http
+from mitmproxy.net.http import status_codes
+from mitmproxy.proxy import mode_specs
+
+from cachy._core import Answer, Body, Exchange, Forward, Request, Streamed
+
+#: A body up to this many bytes is set as content, as any addon would; a larger one is streamed.
+SMALL = 64 * 1024
+
+
+@dataclass
+class Transaction:
+    """One flow's."""
+
+    exchange: Exchange
+    forward: Forward | None = None
+    #: The body of an answer of cachy's, to be streamed.
+    body: Body | None = None
+    #: Upstream's body on its way.
+    streamed: Streamed | None = None
+    #: `flow.response` is cachy's own.
+    answered: bool = False
+
+    def answer(self, flow: http.HTTPFlow, answer: Answer) -> None:
+        """Makes an answer the flow's response."""
+        self.answered = True
+        self.body = answer.take_body()
+        content = None
+        if (self.body.remaining or 0) <= SMALL:
+            content = read_all(self.body)
+            self.body = None
+        now = time.time()
+        flow.response = http.Response(
+            b"HTTP/1.1",
+            answer.status,
+            status_codes.RESPONSES.get(answer.status, "").encode(),
+            http.Headers(answer.headers),
+            content,
+            None,
+            now,
+            now,
+        )
+
+
+def read_all(body: Body) -> bytes:
+    """All of a small body.
+
+    Raises:
+        EOFError: Somebody cut the file short in this very moment.
+    """
+    chunks = []
+    while chunk := body.read(SMALL):
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def request_of(flow: http.HTTPFlow) -> Request:
+    """The flow's request as the core takes it.
+
+    Raises:
+        ValueError: The scheme is neither http nor https.
+    """
+    request = flow.request
+    upgrade = request.headers.get("upgrade", "").lower()
+    return Request(
+        method=request.method,
+        scheme=request.scheme,
+        host=request.host,
+        port=request.port,
+        path=request.data.path,
+        headers=list(request.headers.fields),
+        authority=request.host_header,
+        sni=sni_of(flow),
+        special=bool(request.raw_content) or upgrade not in ("", "h2c"),
+        multiplexed=request.is_http2 or request.is_http3,
+        old=request.http_version in ("HTTP/1.0", "HTTP/0.9"),
+    )
+
+
+def sni_of(flow: http.HTTPFlow) -> str | None:
+    """The name that the client asked TLS for, where mitmproxy sends it upstream."""
+    reverse = isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
+    return None if reverse or flow.request.scheme != "https" else flow.client_conn.sni

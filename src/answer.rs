@@ -1,0 +1,228 @@
+//! The head and body that a client gets from the tree: RFC 9110 over a stored response, over a
+//! person's file, and the texts that cachy writes itself.
+
+use crate::body::Body;
+use crate::cache_status::CacheStatus;
+use crate::conditional;
+use crate::entry::{Entry, Placed};
+use crate::freshness::{age, format_date};
+use crate::headers::Headers;
+use crate::key::Target;
+use crate::link::StatusLink;
+use crate::meta::{Millis, Stored};
+use crate::range::{self, Wanted};
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Header fields, framing included.
+    pub headers: Headers,
+    /// What follows.
+    pub body: Body,
+}
+
+/// Fields that a 304 carries (RFC 9110 section 15.4.5).
+const WITH_304: [&str; 8] = [
+    "cache-control",
+    "content-location",
+    "date",
+    "etag",
+    "expires",
+    "vary",
+    "last-modified",
+    "age",
+];
+
+/// From a stored response.
+#[must_use]
+pub fn stored(
+    entry: Entry,
+    request: &Headers,
+    head_only: bool,
+    status: CacheStatus,
+    now: Millis,
+) -> Answer {
+    let Entry { record, file, .. } = entry;
+    let mut headers = record.headers.clone();
+    if record.decoded {
+        weaken(&mut headers);
+    }
+    headers.set("Age", age(&record, now).to_string());
+    let body = match (record.stored, file) {
+        (Stored::File { seen, .. }, Some(file)) => Body::File {
+            file,
+            rest: 0..seen.size,
+        },
+        (Stored::Link { body, .. } | Stored::Slash { body }, _) => Body::bytes(body),
+        (Stored::File { .. }, None) => Body::bytes(Vec::new()),
+    };
+    finish(record.status, headers, body, request, head_only, status)
+}
+
+/// From a person's file: 200, the media type by its name, validators from the file.
+#[must_use]
+pub fn placed(
+    placed: Placed,
+    target: &Target,
+    request: &Headers,
+    head_only: bool,
+    status: CacheStatus,
+) -> Answer {
+    let Placed {
+        file,
+        stat,
+        media_type,
+    } = placed;
+    let mut headers = Headers::default();
+    headers.push(
+        "Content-Type",
+        media_type.unwrap_or_else(|| by_name(target).into_bytes()),
+    );
+    headers.push(
+        "Last-Modified",
+        format_date(stat.mtime_ns.div_euclid(1_000_000)),
+    );
+    headers.push("ETag", format!("\"{:x}-{:x}\"", stat.size, stat.mtime_ns));
+    let body = Body::File {
+        file,
+        rest: 0..stat.size,
+    };
+    finish(200, headers, body, request, head_only, status)
+}
+
+/// From a person's link.
+#[must_use]
+pub fn placed_status(link: StatusLink, head_only: bool, status: CacheStatus) -> Answer {
+    let mut headers = Headers::default();
+    let mut text = format!("{}: a link in the cache says so\n", link.status);
+    if let Some(location) = link.location {
+        text = format!("{} {location}: a link in the cache says so\n", link.status);
+        headers.push("Location", location);
+    }
+    with_text(link.status, headers, &text, head_only, status)
+}
+
+/// The redirect to `NAME/`.
+#[must_use]
+pub fn slash(target: &Target, head_only: bool, status: CacheStatus) -> Answer {
+    let mut headers = Headers::default();
+    let location = target.with_slash().unwrap_or_else(|| target.clone()).url();
+    let text = format!("{location}\n");
+    headers.push("Location", location);
+    with_text(301, headers, &text, head_only, status)
+}
+
+/// A text of cachy's own.
+#[must_use]
+pub fn text(code: u16, text: &str, head_only: bool, status: CacheStatus) -> Answer {
+    let mut headers = Headers::default();
+    headers.push("Cache-Control", "no-store");
+    with_text(code, headers, text, head_only, status)
+}
+
+fn with_text(
+    code: u16,
+    mut headers: Headers,
+    text: &str,
+    head_only: bool,
+    status: CacheStatus,
+) -> Answer {
+    headers.push("Content-Type", "text/plain; charset=utf-8");
+    let body = Body::bytes(text.as_bytes().to_vec());
+    finish(code, headers, body, &Headers::default(), head_only, status)
+}
+
+fn finish(
+    code: u16,
+    mut headers: Headers,
+    body: Body,
+    request: &Headers,
+    head_only: bool,
+    status: CacheStatus,
+) -> Answer {
+    headers.push("Cache-Status", status.to_string());
+    let length = body.remaining().unwrap_or(0);
+    let mut answer = Answer {
+        status: code,
+        headers,
+        body,
+    };
+    if code == 200 {
+        if conditional::not_modified(request, &answer.headers) {
+            return not_modified(answer);
+        }
+        if let Body::File { rest, .. } = &mut answer.body {
+            answer.headers.set("Accept-Ranges", "bytes");
+            let field = request.text("range").filter(|_| {
+                // A range of a HEAD means nothing (RFC 9110 section 14.2).
+                !head_only && conditional::if_range(request, &answer.headers)
+            });
+            match range::wanted(field, length) {
+                Wanted::Whole => {}
+                Wanted::Part(part) => {
+                    let (first, last) = (part.start, part.end - 1);
+                    let of = format!("bytes {first}-{last}/{length}");
+                    answer.headers.set("Content-Range", of);
+                    answer.status = 206;
+                    *rest = part;
+                }
+                Wanted::Unsatisfiable => return unsatisfiable(answer, length),
+            }
+        }
+    }
+    let length = answer.body.remaining().unwrap_or(0);
+    answer.headers.set("Content-Length", length.to_string());
+    if head_only {
+        answer.body = Body::bytes(Vec::new());
+    }
+    answer
+}
+
+fn not_modified(answer: Answer) -> Answer {
+    let mut headers = answer.headers;
+    headers.0.retain(|(name, _)| {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        WITH_304.contains(&name.as_str()) || name == "cache-status"
+    });
+    Answer {
+        status: 304,
+        headers,
+        body: Body::bytes(Vec::new()),
+    }
+}
+
+fn unsatisfiable(answer: Answer, length: u64) -> Answer {
+    let mut headers = Headers::default();
+    headers.push("Content-Range", format!("bytes */{length}"));
+    headers.push("Cache-Status", answer.headers.list("cache-status"));
+    headers.push("Content-Length", "0");
+    Answer {
+        status: 416,
+        headers,
+        body: Body::bytes(Vec::new()),
+    }
+}
+
+/// What was decoded is another representation than the tag was made for, though an equivalent one
+/// (RFC 9110 section 8.8.3).
+pub fn weaken(headers: &mut Headers) {
+    if let Some(tag) = headers.text("etag").filter(|tag| tag.starts_with('"')) {
+        let weak = format!("W/{tag}");
+        headers.set("ETag", weak);
+    }
+}
+
+/// The media type by the last name in the URL.
+fn by_name(target: &Target) -> String {
+    let name = target.path().rsplit('/').next().unwrap_or_default();
+    let name = if name.is_empty() && target.query().is_none() {
+        "index.html"
+    } else {
+        name
+    };
+    mime_guess::from_path(name)
+        .first_or_octet_stream()
+        .to_string()
+}

@@ -1,0 +1,124 @@
+//! `Cache-Status` (RFC 9211): what cachy did with a request, and why.
+
+use std::fmt;
+
+/// Why a request went upstream (`fwd`, RFC 9211 section 2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwarded {
+    /// Not to be answered from the tree at all.
+    Bypass,
+    /// A method that cachy doesn't handle.
+    Method,
+    /// Nothing stored for the URL.
+    UriMiss,
+    /// Something is stored, for other request fields.
+    VaryMiss,
+    /// What is stored is stale.
+    Stale,
+    /// The client asked for a check, or `cachy_mode=refresh`.
+    Request,
+}
+
+impl fmt::Display for Forwarded {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(match self {
+            Self::Bypass => "bypass",
+            Self::Method => "method",
+            Self::UriMiss => "uri-miss",
+            Self::VaryMiss => "vary-miss",
+            Self::Stale => "stale",
+            Self::Request => "request",
+        })
+    }
+}
+
+/// One member of the field.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CacheStatus {
+    /// Answered from the tree without asking.
+    pub hit: bool,
+    /// Why it went upstream.
+    pub forwarded: Option<Forwarded>,
+    /// What upstream said, where that isn't the status that the client sees.
+    pub forwarded_status: Option<u16>,
+    /// The response goes to the tree.
+    pub stored: bool,
+    /// More for people.
+    pub detail: Option<&'static str>,
+}
+
+impl CacheStatus {
+    /// A hit.
+    #[must_use]
+    pub fn hit() -> Self {
+        Self {
+            hit: true,
+            ..Self::default()
+        }
+    }
+
+    /// A request that went upstream.
+    #[must_use]
+    pub fn forwarded(why: Forwarded) -> Self {
+        Self {
+            forwarded: Some(why),
+            ..Self::default()
+        }
+    }
+
+    /// With a word of explanation.
+    #[must_use]
+    pub fn detail(mut self, detail: &'static str) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+}
+
+impl fmt::Display for CacheStatus {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("cachy")?;
+        if self.hit {
+            to.write_str("; hit")?;
+        }
+        if let Some(why) = self.forwarded {
+            write!(to, "; fwd={why}")?;
+        }
+        if let Some(status) = self.forwarded_status {
+            write!(to, "; fwd-status={status}")?;
+        }
+        if self.stored {
+            to.write_str("; stored")?;
+        }
+        match self.detail {
+            Some(detail) => write!(to, "; detail={detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members() {
+        let stored = CacheStatus {
+            stored: true,
+            ..CacheStatus::forwarded(Forwarded::UriMiss)
+        };
+        assert_eq!(stored.to_string(), "cachy; fwd=uri-miss; stored");
+        assert_eq!(CacheStatus::hit().to_string(), "cachy; hit");
+        assert_eq!(
+            CacheStatus::hit().detail("stale-if-error").to_string(),
+            "cachy; hit; detail=stale-if-error"
+        );
+        assert_eq!(
+            CacheStatus::forwarded(Forwarded::Bypass)
+                .detail("authorization")
+                .to_string(),
+            "cachy; fwd=bypass; detail=authorization"
+        );
+        let offline = CacheStatus::default().detail("offline-miss");
+        assert_eq!(offline.to_string(), "cachy; detail=offline-miss");
+    }
+}

@@ -1,0 +1,377 @@
+//! What the tree holds for a request right now: cachy's own entries with their records, and what
+//! people placed. Nothing of it is remembered: the next request looks again.
+
+use std::fs::File;
+use std::io::Read;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::headers::Headers;
+use crate::hex::hex;
+use crate::key::{Scheme, Target};
+use crate::layout::{RelPath, path_of};
+use crate::link::StatusLink;
+use crate::meta::{Meta, Record, Seen, Stored};
+use crate::select;
+use crate::store::Store;
+use crate::tree::{Lying, Stat};
+
+/// A file larger than this is read for its digest off the hot path only, bytes.
+const QUICK: u64 = 1 << 20;
+
+/// What is there for a request.
+#[derive(Debug)]
+pub enum Found {
+    /// Nothing that answers it.
+    Nothing {
+        /// Something is stored for other request fields.
+        vary: bool,
+        /// `NAME/index.html` is there: the answer is a redirect where upstream can't be asked.
+        index: bool,
+    },
+    /// A person's file.
+    Placed(Placed),
+    /// A person's link with a status.
+    PlacedStatus(StatusLink),
+    /// A person's `NAME/index.html`: the answer is a redirect to `NAME/`.
+    PlacedIndex,
+    /// A stored response.
+    Stored(Entry),
+    /// Only a digest can tell whose it is, and the file is large: ask again with time to read it.
+    Undecided,
+}
+
+/// A person's file.
+#[derive(Debug)]
+pub struct Placed {
+    /// Open for reading.
+    pub file: File,
+    /// As it is.
+    pub stat: Stat,
+    /// The media type of the response that it was once an edit of.
+    pub media_type: Option<Vec<u8>>,
+}
+
+/// A stored response that answers the request.
+#[derive(Debug)]
+pub struct Entry {
+    /// What is known of it.
+    pub record: Record,
+    /// Its body, open for reading; a status has its body in the record.
+    pub file: Option<File>,
+    /// Whose metadata it is: the nominal path, or a variant's.
+    pub slot: RelPath,
+}
+
+/// Whose a file is.
+#[derive(Debug)]
+pub enum Owner {
+    /// Cachy's, by this record.
+    Cachy(Record),
+    /// A person's.
+    Person {
+        /// See [`Placed::media_type`].
+        media_type: Option<Vec<u8>>,
+    },
+    /// See [`Found::Undecided`].
+    Undecided,
+}
+
+/// Looks for what answers a GET or HEAD. With `patient`, large files are read where only their
+/// digest tells whose they are.
+///
+/// # Errors
+/// `Barred` and `Io`: the request passes by the cache.
+pub fn find(store: &Store, target: &Target, request: &Headers, patient: bool) -> Result<Found> {
+    let rel = path_of(target);
+    let entry = match store.tree.look(&rel)? {
+        Lying::Nothing | Lying::Folder => return find_index(store, target, &rel, patient),
+        Lying::Status { link, text, .. } => {
+            let meta = Meta::load(&store.tree, &rel)?;
+            match meta.and_then(|meta| status_record(meta, &text)) {
+                Some(record) => Entry {
+                    record,
+                    file: None,
+                    slot: rel.clone(),
+                },
+                None if leads_to(&link, target) => return Ok(nothing(false)),
+                None => return Ok(Found::PlacedStatus(link)),
+            }
+        }
+        Lying::File {
+            file, stat, linked, ..
+        } => match owner(store, &rel, &file, stat, linked, patient)? {
+            Owner::Cachy(record) => Entry {
+                record,
+                file: Some(file),
+                slot: rel.clone(),
+            },
+            Owner::Person { media_type } => {
+                return Ok(Found::Placed(Placed {
+                    file,
+                    stat,
+                    media_type,
+                }));
+            }
+            Owner::Undecided => return Ok(Found::Undecided),
+        },
+    };
+    if !answers_scheme(&entry.record, target) {
+        return Ok(nothing(false));
+    }
+    if select::matches(&entry.record, target, request) {
+        return Ok(Found::Stored(entry));
+    }
+    find_variant(store, target, request, &rel, patient)
+}
+
+fn find_variant(
+    store: &Store,
+    target: &Target,
+    request: &Headers,
+    rel: &RelPath,
+    patient: bool,
+) -> Result<Found> {
+    let names = Meta::load(&store.tree, rel)?.map_or_else(Vec::new, |meta| meta.variants);
+    for name in names {
+        let slot = rel.variant(&name);
+        let (record, file) = match store.tree.look(&slot)? {
+            Lying::File {
+                file, stat, linked, ..
+            } => match owner(store, &slot, &file, stat, linked, patient)? {
+                Owner::Cachy(record) => (record, Some(file)),
+                Owner::Undecided => return Ok(Found::Undecided),
+                // An edited variant stays what it was selected by.
+                Owner::Person { media_type } => {
+                    let meta = Meta::load(&store.tree, &slot)?;
+                    let was = meta.and_then(|meta| meta.records.into_iter().next());
+                    if was.is_some_and(|was| select::matches(&was, target, request)) {
+                        return Ok(Found::Placed(Placed {
+                            file,
+                            stat,
+                            media_type,
+                        }));
+                    }
+                    continue;
+                }
+            },
+            Lying::Status { text, .. } => {
+                let meta = Meta::load(&store.tree, &slot)?;
+                match meta.and_then(|meta| status_record(meta, &text)) {
+                    Some(record) => (record, None),
+                    None => continue,
+                }
+            }
+            Lying::Nothing | Lying::Folder => continue,
+        };
+        let fits = answers_scheme(&record, target) && select::matches(&record, target, request);
+        if fits {
+            return Ok(Found::Stored(Entry { record, file, slot }));
+        }
+    }
+    Ok(Found::Nothing {
+        vary: true,
+        index: false,
+    })
+}
+
+/// Nothing lies at the path itself: `NAME/index.html` may answer with a redirect, and a person's
+/// `index.html` answers for the URL that spells it.
+fn find_index(store: &Store, target: &Target, rel: &RelPath, patient: bool) -> Result<Found> {
+    match find_spelled_index(store, target, patient)? {
+        Found::Nothing { .. } => {}
+        found => return Ok(found),
+    }
+    if let Some(slashed) = target.with_slash() {
+        let index = path_of(&slashed);
+        return match store.tree.look(&index) {
+            Ok(Lying::Nothing | Lying::Folder) => Ok(nothing(false)),
+            Ok(lying) => slash(store, target, rel, &index, lying, patient),
+            // What bars the way to the folder's index says nothing of this URL.
+            Err(Error::Barred { .. }) => Ok(nothing(false)),
+            Err(error) => Err(error),
+        };
+    }
+    Ok(nothing(false))
+}
+
+fn slash(
+    store: &Store,
+    target: &Target,
+    rel: &RelPath,
+    index: &RelPath,
+    lying: Lying,
+    patient: bool,
+) -> Result<Found> {
+    let meta = Meta::load(&store.tree, rel)?;
+    let known = meta.and_then(|meta| {
+        let mut records = meta.records.into_iter();
+        records.find(|r| matches!(r.stored, Stored::Slash { .. }) && answers_scheme(r, target))
+    });
+    if let Some(record) = known {
+        return Ok(Found::Stored(Entry {
+            record,
+            file: None,
+            slot: rel.clone(),
+        }));
+    }
+    let placed = match lying {
+        Lying::File {
+            file, stat, linked, ..
+        } => match owner(store, index, &file, stat, linked, patient)? {
+            Owner::Person { .. } => true,
+            Owner::Cachy(_) => false,
+            Owner::Undecided => return Ok(Found::Undecided),
+        },
+        _ => false,
+    };
+    if placed {
+        return Ok(Found::PlacedIndex);
+    }
+    Ok(nothing(true))
+}
+
+/// A person's `index.html` for a URL that spells it, where nothing is stored for that.
+fn find_spelled_index(store: &Store, target: &Target, patient: bool) -> Result<Found> {
+    let folder = target
+        .query()
+        .is_none()
+        .then(|| target.path().strip_suffix("index.html"))
+        .flatten()
+        .filter(|path| path.ends_with('/'));
+    let Some(folder) = folder else {
+        return Ok(nothing(false));
+    };
+    let Ok(folder) = Target::new(
+        target.scheme(),
+        target.host(),
+        target.port(),
+        folder.as_bytes(),
+    ) else {
+        return Ok(nothing(false));
+    };
+    let rel = path_of(&folder);
+    let Lying::File {
+        file, stat, linked, ..
+    } = store.tree.look(&rel)?
+    else {
+        return Ok(nothing(false));
+    };
+    match owner(store, &rel, &file, stat, linked, patient)? {
+        Owner::Person { media_type } => Ok(Found::Placed(Placed {
+            file,
+            stat,
+            media_type,
+        })),
+        Owner::Undecided => Ok(Found::Undecided),
+        Owner::Cachy(_) => Ok(nothing(false)),
+    }
+}
+
+fn nothing(index: bool) -> Found {
+    Found::Nothing { vary: false, index }
+}
+
+/// An https entry answers http too, an http entry never https.
+fn answers_scheme(record: &Record, target: &Target) -> bool {
+    record.scheme == Scheme::Https || target.scheme() == Scheme::Http
+}
+
+/// The record of a link with this text.
+#[must_use]
+pub fn status_record(meta: Meta, text: &str) -> Option<Record> {
+    meta.records
+        .into_iter()
+        .find(|record| matches!(&record.stored, Stored::Link { text: t, .. } if t == text))
+}
+
+/// Whether a link without a record redirects to the very URL that was asked, which would loop: what
+/// is left of http to https in a tree that lost its metadata.
+#[must_use]
+pub fn leads_to(link: &StatusLink, target: &Target) -> bool {
+    link.location
+        .as_deref()
+        .and_then(|location| Target::parse(location).ok())
+        .is_some_and(|location| location == *target)
+}
+
+/// Tells whose a file is: by size and time, then by the digest.
+///
+/// # Errors
+/// `Io` where it can't be read.
+pub fn owner(
+    store: &Store,
+    slot: &RelPath,
+    file: &File,
+    stat: Stat,
+    linked: bool,
+    patient: bool,
+) -> Result<Owner> {
+    let person = |meta: Option<&Meta>| Owner::Person {
+        media_type: meta.and_then(media_type),
+    };
+    if linked {
+        return Ok(person(None));
+    }
+    let Some(meta) = Meta::load(&store.tree, slot)? else {
+        return Ok(person(None));
+    };
+    let seen = Seen::from(stat);
+    if let Some(record) = meta.records.iter().find(|r| r.is_by_clock(seen)) {
+        return Ok(Owner::Cachy(record.clone()));
+    }
+    let same_size = |record: &&Record| matches!(&record.stored, Stored::File { seen: s, .. } if s.size == seen.size);
+    if meta.placed == Some(seen) || !meta.records.iter().any(|r| same_size(&r)) {
+        return Ok(person(Some(&meta)));
+    }
+    let digest = match store.digests.get(stat) {
+        Some(digest) => digest,
+        None if seen.size > QUICK && !patient => return Ok(Owner::Undecided),
+        None => {
+            let digest =
+                digest(file).map_err(|e| Error::io("read", store.tree.path(slot.as_str()), e))?;
+            store.digests.put(stat, digest.clone());
+            digest
+        }
+    };
+    let is = |record: &&Record| matches!(&record.stored, Stored::File { sha256, .. } if *sha256 == digest);
+    let found = meta.records.iter().find(is).cloned();
+    // So that it need not be read again after a restart; a tree that can't be written remembers
+    // while it runs.
+    if let Err(error) = store.settle(slot, seen, found.as_ref()) {
+        store.troubles.say(&error);
+    }
+    Ok(found.map_or_else(|| person(Some(&meta)), Owner::Cachy))
+}
+
+fn media_type(meta: &Meta) -> Option<Vec<u8>> {
+    let record = meta.records.iter().find(|r| r.status == 200)?;
+    record.headers.get("content-type").map(<[u8]>::to_vec)
+}
+
+fn digest(file: &File) -> std::io::Result<String> {
+    // An own descriptor would share the position; a reader by offset does not.
+    let mut hash = Sha256::new();
+    let mut bytes = vec![0; 256 << 10];
+    let mut at = At { file, offset: 0 };
+    loop {
+        match at.read(&mut bytes)? {
+            0 => return Ok(hex(&hash.finalize())),
+            read => hash.update(&bytes[..read]),
+        }
+    }
+}
+
+struct At<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let read = std::os::unix::fs::FileExt::read_at(self.file, into, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}

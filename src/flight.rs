@@ -1,0 +1,254 @@
+//! One response on its way from upstream: to the tree if it may be stored, and to the client.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::body::{Body, Pipe};
+use crate::coding::Decoder;
+use crate::error::{Error, Result};
+use crate::headers::Headers;
+use crate::hex::hex;
+use crate::key::Target;
+use crate::link::StatusLink;
+use crate::meta::{Record, Seen, Stored};
+use crate::place::Temp;
+use crate::store::{Kept, Store};
+use crate::tree::Stat;
+
+/// A status with a larger body than this, bytes, is passed on without being stored.
+const STATUS_BODY: usize = 1 << 20;
+
+/// The response under way.
+#[derive(Debug)]
+pub struct Flight {
+    pipe: Arc<Pipe>,
+    keep: Keep,
+    decoder: Option<Decoder>,
+    /// Bytes that upstream announced, before decoding.
+    announced: Option<u64>,
+    received: u64,
+}
+
+#[derive(Debug)]
+enum Keep {
+    /// It is passed on alone.
+    Nothing,
+    /// The body goes to a file.
+    File {
+        temp: Temp,
+        file: File,
+        hash: Sha256,
+        size: u64,
+    },
+    /// The body goes to the metadata, beside a link or the fact that a slash is added.
+    Status {
+        link: Option<StatusLink>,
+        body: Vec<u8>,
+    },
+}
+
+/// What of a response is to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storing {
+    /// Nothing.
+    Nothing,
+    /// The body, in a file.
+    File,
+    /// A status, as a link.
+    Link(StatusLink),
+    /// That a slash is added.
+    Slash,
+}
+
+impl Flight {
+    /// Begins. Where the file can't be made, the body passes on without it.
+    pub fn begin(store: &Store, storing: Storing, decode: bool, announced: Option<u64>) -> Self {
+        let mut read = None;
+        let keep = match storing {
+            Storing::Nothing => Keep::Nothing,
+            Storing::Slash => Keep::Status {
+                link: None,
+                body: Vec::new(),
+            },
+            Storing::Link(link) => Keep::Status {
+                link: Some(link),
+                body: Vec::new(),
+            },
+            Storing::File => match new_file(store) {
+                Ok((temp, file, reader)) => {
+                    read = Some(reader);
+                    Keep::File {
+                        temp,
+                        file,
+                        hash: Sha256::new(),
+                        size: 0,
+                    }
+                }
+                Err(error) => {
+                    store.troubles.say(&error);
+                    Keep::Nothing
+                }
+            },
+        };
+        Self {
+            pipe: Arc::new(Pipe::new(read, announced.filter(|_| !decode))),
+            keep,
+            decoder: decode.then(Decoder::default),
+            announced,
+            received: 0,
+        }
+    }
+
+    /// Whether the response goes to the tree, as far as is known.
+    #[must_use]
+    pub fn is_storing(&self) -> bool {
+        !matches!(self.keep, Keep::Nothing)
+    }
+
+    /// The client's end of it.
+    #[must_use]
+    pub fn body(&self) -> Body {
+        Body::Growing {
+            pipe: Arc::clone(&self.pipe),
+            at: 0,
+        }
+    }
+
+    /// Bytes that wait in memory for the client.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.pipe.backlog()
+    }
+
+    /// The next bytes from upstream.
+    ///
+    /// # Errors
+    /// Where they can't be decoded: the client's download has to break off.
+    pub fn write(&mut self, store: &Store, bytes: &[u8]) -> io::Result<()> {
+        self.received += bytes.len() as u64;
+        let Some(mut decoder) = self.decoder.take() else {
+            self.keep(store, bytes);
+            return Ok(());
+        };
+        let fed = decoder.feed(bytes, |piece| self.keep(store, piece));
+        if decoder.is_bomb() && self.is_storing() {
+            log::warn!("a compressed response grows out of bounds and is not stored");
+            self.keep = Keep::Nothing;
+        }
+        self.decoder = Some(decoder);
+        fed
+    }
+
+    /// Upstream is done. Returns whether all of it was there.
+    pub fn end(&mut self, store: &Store) -> bool {
+        let mut whole = self.announced.is_none_or(|n| n == self.received);
+        if let Some(mut decoder) = self.decoder.take() {
+            whole &= decoder.finish(|piece| self.keep(store, piece)).is_ok();
+        }
+        whole
+    }
+
+    /// Lets the client see the end: all of it was there, or it was cut.
+    pub fn close(&self, whole: bool) {
+        self.pipe.close(whole);
+    }
+
+    /// Makes what has arrived the entry of its URL. Waits for the disk.
+    ///
+    /// # Errors
+    /// `Barred` and `Io`: then nothing is stored.
+    pub fn commit(
+        &mut self,
+        store: &Store,
+        target: &Target,
+        request: &Headers,
+        mut record: Record,
+    ) -> Result<Option<Kept>> {
+        let temp = match std::mem::replace(&mut self.keep, Keep::Nothing) {
+            Keep::Nothing => return Ok(None),
+            Keep::File {
+                temp,
+                file,
+                hash,
+                size,
+            } => {
+                let failed = |e| Error::io("write", store.tree.root(), e);
+                file.sync_data().map_err(failed)?;
+                let stat = Stat::of(&file.metadata().map_err(failed)?);
+                debug_assert_eq!(stat.size, size);
+                record.stored = Stored::File {
+                    seen: Seen::from(stat),
+                    sha256: hex(&hash.finalize()),
+                };
+                Some(temp)
+            }
+            Keep::Status { link: None, body } => {
+                record.stored = Stored::Slash { body };
+                None
+            }
+            Keep::Status {
+                link: Some(link),
+                body,
+            } => {
+                let (temp, text) = link_for(store, &link)?;
+                record.stored = Stored::Link { text, body };
+                Some(temp)
+            }
+        };
+        let kept = store.put(target, request, &record, temp)?;
+        store.troubles.over();
+        Ok(Some(kept))
+    }
+
+    fn keep(&mut self, store: &Store, bytes: &[u8]) {
+        match &mut self.keep {
+            Keep::Nothing => self.pipe.queue(bytes.to_vec()),
+            Keep::File {
+                file, hash, size, ..
+            } => match file.write_all(bytes) {
+                Ok(()) => {
+                    hash.update(bytes);
+                    *size += bytes.len() as u64;
+                    self.pipe.wrote(bytes.len() as u64);
+                }
+                Err(error) => {
+                    let path = store.tree.path(".cachy/tmp");
+                    store.troubles.say(&Error::io("write to", path, error));
+                    // What was written stays readable through the pipe's own descriptor.
+                    self.keep = Keep::Nothing;
+                    self.pipe.queue(bytes.to_vec());
+                }
+            },
+            Keep::Status { body, .. } => {
+                body.extend_from_slice(bytes);
+                self.pipe.queue(bytes.to_vec());
+                if body.len() > STATUS_BODY {
+                    self.keep = Keep::Nothing;
+                }
+            }
+        }
+    }
+}
+
+fn new_file(store: &Store) -> Result<(Temp, File, File)> {
+    let (temp, file) = store.tree.temp_file()?;
+    let read = file
+        .try_clone()
+        .map_err(|e| Error::io("open", store.tree.path(".cachy/tmp"), e))?;
+    Ok((temp, file, read))
+}
+
+/// A link for a status; without its Location where the file system takes none so long.
+fn link_for(store: &Store, link: &StatusLink) -> Result<(Temp, String)> {
+    let text = link.text();
+    match store.tree.temp_link(&text) {
+        Ok(temp) => Ok((temp, text)),
+        Err(_) => {
+            let text = link.status.to_string();
+            store.tree.temp_link(&text).map(|temp| (temp, text))
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! cachy's core: what a caching proxy decides and stores, without Python and without sockets.
+//!
+//! # The way of a request
+//!
+//! mitmproxy takes the request from the client; the Python layer hands it over as a
+//! [`request::Request`] and asks an [`exchange::Exchange`] at each turn what to do.
+//!
+//! 1. **Key.** [`key`] makes the canonical target URI of it, or says why it has none: dot segments,
+//!    a `Host` that names another site. Such a request passes by the cache.
+//! 2. **Look-up.** [`layout`] names the path in the tree, [`tree`] looks at what lies there without
+//!    leaving the folder, [`entry`] tells whose it is: cachy's, by the record in [`meta`], or a
+//!    person's, who is always right. [`link`] reads statuses, [`select`] chooses among variants.
+//! 3. **Freshness.** [`freshness`] judges a stored response by its URL ([`shape`]), by what the
+//!    origin said ([`cache_control`]) and by what the client asks.
+//! 4. **Hit.** [`answer`] makes the head ([`conditional`], [`range`], [`cache_status`]), and a
+//!    [`body`] is read piece by piece as the client takes it.
+//! 5. **Upstream.** Otherwise the request goes on, with validators of our own or with none, in a
+//!    coding that can be stored ([`coding`]). [`origins`] remembers which origin is dead.
+//! 6. **Response.** [`storable`] decides what is stored of it. A [`flight`] takes the body as it
+//!    arrives: to a file under `.cachy/tmp`, from which the client reads at its own pace.
+//! 7. **Commit.** When all of it is there, [`store`] writes the record, and [`place`] renames the
+//!    file into the tree, under [`locks`]. Whatever the disk refuses is said once ([`troubles`]),
+//!    and the client never notices.
+//!
+//! [`options`] are what people set, [`error`] what goes wrong, [`headers`] what HTTP is made of.
+//! `python.rs` is the only file that knows Python.
+
+pub mod answer;
+pub mod body;
+pub mod cache_control;
+pub mod cache_status;
+pub mod coding;
+pub mod conditional;
+pub mod entry;
+pub mod error;
+pub mod exchange;
+pub mod flight;
+pub mod freshness;
+pub mod headers;
+mod hex;
+pub mod key;
+pub mod layout;
+pub mod link;
+pub mod locks;
+pub mod meta;
+pub mod options;
+pub mod origins;
+pub mod place;
+pub mod range;
+pub mod request;
+pub mod select;
+pub mod shape;
+pub mod storable;
+pub mod store;
+pub mod tree;
+pub mod troubles;
+
+#[cfg(feature = "python")]
+mod python;

@@ -1,0 +1,114 @@
+//! The options that people set, as the core knows them. Their meaning is in the README.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// `cachy_mode`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// What is stored is served, what isn't is fetched.
+    #[default]
+    Normal,
+    /// Nothing goes upstream.
+    Offline,
+    /// Upstream is asked first, what is stored is the fallback.
+    Refresh,
+    /// Everything passes through.
+    Off,
+}
+
+/// `cachy_freshness`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// Told by the URL, the origin and the client, see [`crate::freshness`].
+    #[default]
+    Auto,
+    /// What is stored is served; only `rm` refreshes.
+    Forever,
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "normal" => Ok(Self::Normal),
+            "offline" => Ok(Self::Offline),
+            "refresh" => Ok(Self::Refresh),
+            "off" => Ok(Self::Off),
+            _ => Err(format!(
+                "cachy_mode is {text:?}: use one of normal, offline, refresh, off"
+            )),
+        }
+    }
+}
+
+impl FromStr for Policy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "forever" => Ok(Self::Forever),
+            _ => Err(format!(
+                "cachy_freshness is {text:?}: use one of auto, forever"
+            )),
+        }
+    }
+}
+
+/// The folder to use where the user named none: `$CACHY_DIR`, else `$XDG_CACHE_HOME/cachy`, else
+/// `~/.cache/cachy`. Variables that are empty count as not set, as the XDG specification has it.
+#[must_use]
+pub fn default_dir(variable: impl Fn(&str) -> Option<String>) -> PathBuf {
+    let set = |name| variable(name).filter(|value| !value.is_empty());
+    if let Some(dir) = set("CACHY_DIR") {
+        return PathBuf::from(dir);
+    }
+    let absolute = set("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let home = || PathBuf::from(set("HOME").unwrap_or_else(|| "/".into())).join(".cache");
+    absolute.unwrap_or_else(home).join("cachy")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_tree_lies() {
+        let with = |set: &'static [(&str, &str)]| {
+            default_dir(|name| {
+                let found = set.iter().find(|(n, _)| *n == name);
+                found.map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert_eq!(
+            with(&[("HOME", "/home/u")]),
+            PathBuf::from("/home/u/.cache/cachy")
+        );
+        assert_eq!(
+            with(&[("XDG_CACHE_HOME", "/x"), ("HOME", "/home/u")]),
+            PathBuf::from("/x/cachy")
+        );
+        assert_eq!(
+            with(&[("CACHY_DIR", "/c"), ("XDG_CACHE_HOME", "/x")]),
+            PathBuf::from("/c")
+        );
+        assert_eq!(
+            with(&[
+                ("CACHY_DIR", ""),
+                ("XDG_CACHE_HOME", "rel"),
+                ("HOME", "/home/u")
+            ]),
+            PathBuf::from("/home/u/.cache/cachy")
+        );
+    }
+
+    #[test]
+    fn a_bad_option_says_what_is_good() {
+        assert!("ofline".parse::<Mode>().unwrap_err().contains("offline"));
+        assert!("http".parse::<Policy>().unwrap_err().contains("forever"));
+    }
+}

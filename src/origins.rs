@@ -1,0 +1,96 @@
+//! What is remembered of origins for seconds: which one is dead, and what is being checked.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::meta::Millis;
+
+/// How long an origin that could not be reached counts as dead.
+const DEAD: Millis = 10_000;
+
+/// Origins that could not be reached.
+#[derive(Debug, Default)]
+pub struct Origins(Mutex<HashMap<String, Millis>>);
+
+impl Origins {
+    /// Whether the origin (`https://host:port`) could not be reached a moment ago.
+    #[must_use]
+    pub fn is_dead(&self, origin: &str, now: Millis) -> bool {
+        let since = self.0.lock().get(origin).copied();
+        since.is_some_and(|since| (since..since + DEAD).contains(&now))
+    }
+
+    /// It could not be reached.
+    pub fn failed(&self, origin: &str, now: Millis) {
+        let mut dead = self.0.lock();
+        dead.retain(|_, since| (*since..*since + DEAD).contains(&now));
+        dead.insert(origin.to_owned(), now);
+    }
+
+    /// It answered.
+    pub fn answered(&self, origin: &str) {
+        let mut dead = self.0.lock();
+        if !dead.is_empty() {
+            dead.remove(origin);
+        }
+    }
+}
+
+/// URLs that are being checked upstream, so that no two clients check one at once.
+#[derive(Debug, Default)]
+pub struct Checks(Mutex<HashSet<String>>);
+
+/// The right to check one URL, given back when dropped.
+#[derive(Debug)]
+pub struct Check {
+    all: Arc<Checks>,
+    url: String,
+}
+
+impl Checks {
+    /// Takes the right to check a URL, unless somebody has it.
+    #[must_use]
+    pub fn begin(self: &Arc<Self>, url: &str) -> Option<Check> {
+        let taken = self.0.lock().insert(url.to_owned());
+        taken.then(|| Check {
+            all: Arc::clone(self),
+            url: url.to_owned(),
+        })
+    }
+}
+
+impl Drop for Check {
+    fn drop(&mut self) {
+        self.all.0.lock().remove(&self.url);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dead_for_a_while() {
+        let origins = Origins::default();
+        origins.failed("https://h", 1000);
+        assert!(origins.is_dead("https://h", 1000));
+        assert!(origins.is_dead("https://h", 10_999));
+        assert!(!origins.is_dead("https://h", 11_000));
+        assert!(!origins.is_dead("https://h", 0));
+        assert!(!origins.is_dead("https://i", 1000));
+        origins.answered("https://h");
+        assert!(!origins.is_dead("https://h", 1000));
+    }
+
+    #[test]
+    fn one_check_at_a_time() {
+        let checks = Arc::new(Checks::default());
+        let first = checks.begin("u");
+        assert!(first.is_some());
+        assert!(checks.begin("u").is_none());
+        drop(first);
+        assert!(checks.begin("u").is_some());
+    }
+}

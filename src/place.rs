@@ -1,0 +1,317 @@
+//! Putting things into the tree, whole or not at all: written to `.cachy/tmp`, then renamed into
+//! place in one step that also proves that nobody changed the place meanwhile.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cap_std::fs::{Dir, OpenOptions};
+use rustix::fs::{RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use crate::error::{Error, Result};
+use crate::layout::RelPath;
+use crate::tree::{Lying, Stat, Tree};
+
+const TMP: &str = ".cachy/tmp";
+static COUNTER: AtomicU64 = AtomicU64::new(0);
+
+/// A file or link under `.cachy/tmp`, removed when dropped unless it was placed.
+#[derive(Debug)]
+pub struct Temp {
+    dir: Dir,
+    name: String,
+    /// Where the whole path is, for messages.
+    path: std::path::PathBuf,
+    placed: bool,
+}
+
+/// What is expected to lie at a place when something new goes there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing.
+    Nothing,
+    /// This very file.
+    File(Stat),
+    /// A link with this text.
+    Link(String),
+}
+
+impl Temp {
+    /// Renames it over whatever lies there: for what belongs to cachy alone.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn rename_over(mut self, parent: &Dir, name: &str) -> std::io::Result<()> {
+        self.dir.rename(&self.name, parent, name)?;
+        self.placed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        if !self.placed {
+            // Gone already, or swept at the next start.
+            let _ = self.dir.remove_file(&self.name);
+        }
+    }
+}
+
+impl Tree {
+    /// A new file under `.cachy/tmp`, locked so that no other process sweeps it.
+    ///
+    /// # Errors
+    /// `Io` where the disk is full or read-only.
+    pub fn temp_file(&self) -> Result<(Temp, File)> {
+        loop {
+            let temp = self.temp()?;
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(true);
+            let file = match temp.dir.open_with(&temp.name, &options) {
+                Ok(file) => file.into_std(),
+                Err(error) => return Err(Error::io("write", &temp.path, error)),
+            };
+            // Where locks are not to be had, nothing sweeps either.
+            let _ = file.try_lock();
+            let links = file
+                .metadata()
+                .map(|m| std::os::unix::fs::MetadataExt::nlink(&m));
+            if links.is_ok_and(|n| n > 0) {
+                return Ok((temp, file));
+            }
+        }
+    }
+
+    /// A new symbolic link under `.cachy/tmp`.
+    ///
+    /// # Errors
+    /// `Io` where the disk is full or read-only, or the text is too long for a link.
+    pub fn temp_link(&self, text: &str) -> Result<Temp> {
+        let temp = self.temp()?;
+        temp.dir
+            .symlink_contents(text, &temp.name)
+            .map_err(|e| Error::io("make link", &temp.path, e))?;
+        Ok(temp)
+    }
+
+    fn temp(&self) -> Result<Temp> {
+        let dir = match self.dir().map(|dir| dir.open_dir(TMP)) {
+            Ok(Ok(dir)) => dir,
+            // Somebody removed the folder, or `.cachy` in it, under us.
+            _ => {
+                self.prepare()?;
+                self.dir()?
+                    .open_dir(TMP)
+                    .map_err(|e| Error::io("open", self.path(TMP), e))?
+            }
+        };
+        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let time = SystemTime::now().duration_since(UNIX_EPOCH);
+        let name = format!(
+            "{:x}-{count:x}-{:x}",
+            std::process::id(),
+            time.map_or(0, |t| t.as_nanos())
+        );
+        let path = self.path(TMP).join(&name);
+        Ok(Temp {
+            dir,
+            name,
+            path,
+            placed: false,
+        })
+    }
+
+    /// Renames `temp` to `at`. Returns whether it went there: not where something else lies there
+    /// than was expected, and then nothing has changed.
+    ///
+    /// # Errors
+    /// `Barred` where a folder on the way is a link out of the tree, `Io` for what the system refuses.
+    pub fn place(&self, temp: &mut Temp, at: &RelPath, expected: &Expected) -> Result<bool> {
+        let dir = self.dir()?;
+        let parent = dir
+            .open_dir(at.parent().unwrap_or("."))
+            .map_err(|e| self.refused(at.as_str(), e))?;
+        let name = at.file_name();
+        let failed = |e: Errno| Error::io("rename to", self.path(at.as_str()), e.into());
+        let rename = |flags| renameat_with(&temp.dir, &temp.name, &parent, name, flags);
+        if *expected == Expected::Nothing {
+            match rename(RenameFlags::NOREPLACE) {
+                Ok(()) => {}
+                Err(Errno::EXIST) => return Ok(false),
+                Err(error) if unsupported(error) => {
+                    if parent.symlink_metadata(name).is_ok() {
+                        return Ok(false);
+                    }
+                    rename(RenameFlags::empty()).map_err(failed)?;
+                }
+                Err(error) => return Err(failed(error)),
+            }
+            temp.placed = true;
+            return Ok(true);
+        }
+        match rename(RenameFlags::EXCHANGE) {
+            Ok(()) if is_expected(&temp.dir, &temp.name, expected) => {
+                // What lay there is now the temporary file, removed by the drop.
+                return Ok(true);
+            }
+            Ok(()) => {
+                rename(RenameFlags::EXCHANGE).map_err(failed)?;
+                return Ok(false);
+            }
+            Err(Errno::NOENT) => return Ok(false),
+            Err(error) if unsupported(error) => {}
+            Err(error) => return Err(failed(error)),
+        }
+        if !is_expected(&parent, name, expected) {
+            return Ok(false);
+        }
+        rename(RenameFlags::empty()).map_err(failed)?;
+        temp.placed = true;
+        Ok(true)
+    }
+
+    /// Makes the folders above a path; a file or status in the way moves to `%~self` in the folder
+    /// that takes its name.
+    ///
+    /// # Errors
+    /// `Barred` where something else is in the way, `Io` for what the system refuses.
+    pub fn make_parents(&self, rel: &RelPath) -> Result<()> {
+        let dir = self.dir()?;
+        let Some(parent) = rel.parent() else {
+            return Ok(());
+        };
+        if dir.open_dir(parent).is_ok() {
+            return Ok(());
+        }
+        let ends = parent.match_indices('/').map(|(at, _)| at);
+        for end in ends.chain([parent.len()]) {
+            let folder = &parent[..end];
+            match dir.create_dir(folder) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    if !dir.metadata(folder).is_ok_and(|m| m.is_dir()) {
+                        self.turn_into_folder(folder)?;
+                    }
+                }
+                Err(error) => return Err(self.refused(folder, error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn turn_into_folder(&self, folder: &str) -> Result<()> {
+        let _alone = self.lock_shape()?;
+        let site = !folder.contains('/');
+        let Some(rel) = RelPath::checked(folder).filter(|_| !site) else {
+            return Err(self.barred(folder, "is a file where a site's folder has to be"));
+        };
+        let text = match self.look(&rel)? {
+            Lying::Folder => return Ok(()),
+            // Gone meanwhile: the folder is made by whoever asks again.
+            Lying::Nothing => return Err(self.barred(folder, "changes while it is looked at")),
+            Lying::File { linked: true, .. } => {
+                return Err(self.barred(folder, "is a link to a file where a folder has to be"));
+            }
+            Lying::File { .. } => None,
+            Lying::Status { text, .. } => Some(text),
+        };
+        let dir = self.dir()?;
+        let mut temp = self.temp()?;
+        let inner = Path::new(&temp.name).join(rel.as_self().file_name());
+        let failed = |doing, e| Error::io(doing, self.path(folder), e);
+        temp.dir
+            .create_dir(&temp.name)
+            .map_err(|e| failed("make a folder for", e))?;
+        let parent = dir
+            .open_dir(rel.parent().unwrap_or("."))
+            .map_err(|e| self.refused(folder, e))?;
+        let copied = match text {
+            Some(text) => temp.dir.symlink_contents(text, &inner),
+            None => parent.hard_link(rel.file_name(), &temp.dir, &inner),
+        };
+        let swapped = copied.is_ok()
+            && renameat_with(
+                &temp.dir,
+                &temp.name,
+                &parent,
+                rel.file_name(),
+                RenameFlags::EXCHANGE,
+            )
+            .is_ok();
+        if swapped {
+            return Ok(());
+        }
+        // No hard links or no exchange here: two steps, with a moment in between without the file.
+        temp.placed = true;
+        let _ = temp.dir.remove_file(&inner);
+        parent
+            .rename(rel.file_name(), &temp.dir, &inner)
+            .map_err(|e| failed("move", e))?;
+        temp.dir
+            .rename(&temp.name, &parent, rel.file_name())
+            .map_err(|e| failed("move", e))
+    }
+
+    /// Removes what a crash left under `.cachy/tmp`; what another process writes is locked.
+    pub fn sweep(&self) {
+        let Ok(Ok(dir)) = self.dir().map(|dir| dir.open_dir(TMP)) else {
+            return;
+        };
+        for entry in dir.entries().into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Ok(kind) = entry.file_type() else {
+                continue;
+            };
+            // A folder is half of a move: what it holds may be the only copy, so it stays then.
+            let stale = if kind.is_file() {
+                dir.open(&name)
+                    .is_ok_and(|file| file.into_std().try_lock().is_ok())
+            } else {
+                kind.is_symlink()
+            };
+            if stale {
+                let _ = dir.remove_file(&name);
+            } else if kind.is_dir() {
+                sweep_folder(&dir, Path::new(&name));
+            }
+        }
+    }
+}
+
+fn sweep_folder(dir: &Dir, name: &Path) {
+    let inner = name.join("%~self");
+    let copied = dir
+        .symlink_metadata(&inner)
+        .is_ok_and(|m| m.is_symlink() || cap_std::fs::MetadataExt::nlink(&m) > 1);
+    if copied {
+        let _ = dir.remove_file(&inner);
+    }
+    let _ = dir.remove_dir(name);
+}
+
+fn is_expected(dir: &Dir, name: &str, expected: &Expected) -> bool {
+    match expected {
+        Expected::Nothing => false,
+        Expected::Link(text) => dir
+            .read_link_contents(name)
+            .is_ok_and(|found| found == Path::new(text)),
+        Expected::File(stat) => dir.symlink_metadata(name).is_ok_and(|meta| {
+            use cap_std::fs::MetadataExt;
+            let mtime = meta
+                .mtime()
+                .saturating_mul(1_000_000_000)
+                .saturating_add(meta.mtime_nsec());
+            meta.is_file()
+                && (meta.dev(), meta.ino()) == stat.id
+                && meta.size() == stat.size
+                && mtime == stat.mtime_ns
+        }),
+    }
+}
+
+fn unsupported(error: Errno) -> bool {
+    matches!(error, Errno::INVAL | Errno::NOSYS | Errno::NOTSUP)
+}

@@ -1,0 +1,183 @@
+//! Which stored variant answers a request: `Vary` (RFC 9111 section 4.1), with the one case that
+//! origins keep to themselves, a Python index that is HTML or JSON as `Accept` says.
+
+use sha2::{Digest, Sha256};
+
+use crate::headers::Headers;
+use crate::hex::hex;
+use crate::key::Target;
+use crate::meta::Record;
+use crate::shape;
+
+/// The fields that a response was selected by, with the request's normalised values. `None` for
+/// `Vary: *`, which no request matches.
+#[must_use]
+pub fn selecting(
+    target: &Target,
+    request: &Headers,
+    response: &Headers,
+) -> Option<Vec<(String, String)>> {
+    let vary = response.list("vary").to_ascii_lowercase();
+    let mut names: Vec<&str> = vary
+        .split(',')
+        .map(str::trim)
+        .filter(|n| !n.is_empty())
+        .collect();
+    if shape::is_simple(target) {
+        names.push("accept");
+    }
+    names.sort_unstable();
+    names.dedup();
+    if names.contains(&"*") {
+        return None;
+    }
+    // Codings are matched by what was stored, see `matches`.
+    names.retain(|name| *name != "accept-encoding");
+    let values = names.iter().map(|name| {
+        let value = normalised(target, request, name);
+        ((*name).to_owned(), value)
+    });
+    Some(values.collect())
+}
+
+/// Whether a stored response answers this request.
+#[must_use]
+pub fn matches(record: &Record, target: &Target, request: &Headers) -> bool {
+    let coding = record.headers.list("content-encoding");
+    let coded = coding.is_empty() || record.label || accepts_coding(request, &coding);
+    coded
+        && record
+            .selecting
+            .iter()
+            .all(|(name, value)| normalised(target, request, name) == *value)
+}
+
+/// Names a variant: 16 hex digits over what it was selected by.
+#[must_use]
+pub fn variant_name(selecting: &[(String, String)], coding: &str) -> String {
+    let mut hash = Sha256::new();
+    for (name, value) in selecting {
+        hash.update(format!("{name}: {value}\n"));
+    }
+    hash.update(format!("content-encoding: {coding}\n"));
+    hex(&hash.finalize()[..8])
+}
+
+fn normalised(target: &Target, request: &Headers, name: &str) -> String {
+    if name == "accept" && shape::is_simple(target) {
+        return simple_type(&request.list("accept")).to_owned();
+    }
+    // Space around commas means nothing in a list (RFC 9110 section 5.6.1).
+    let value = request.list(name);
+    let parts: Vec<&str> = value
+        .split(',')
+        .map(str::trim)
+        .filter(|p| !p.is_empty())
+        .collect();
+    parts.join(", ")
+}
+
+/// What of a Python index an `Accept` field wants most (PEP 691); HTML where it says nothing.
+fn simple_type(accept: &str) -> &'static str {
+    let (mut json, mut html) = (0.0, 0.0);
+    for (range, quality) in weighted(accept) {
+        let best = match range.as_str() {
+            "application/vnd.pypi.simple.v1+json" | "application/vnd.pypi.simple.latest+json" => {
+                &mut json
+            }
+            "application/vnd.pypi.simple.v1+html"
+            | "application/vnd.pypi.simple.latest+html"
+            | "text/html"
+            | "text/*"
+            | "*/*" => &mut html,
+            _ => continue,
+        };
+        *best = quality.max(*best);
+    }
+    if json > html { "json" } else { "html" }
+}
+
+/// Whether `Accept-Encoding` takes every coding of a `Content-Encoding` list (RFC 9110 section
+/// 12.5.3). A request without the field takes none but identity: such clients can't decode.
+#[must_use]
+pub fn accepts_coding(request: &Headers, codings: &str) -> bool {
+    let accepted = weighted(&request.list("accept-encoding"));
+    let quality = |coding: &str| {
+        let named = accepted.iter().find(|(name, _)| same_coding(name, coding));
+        let named = named.or_else(|| accepted.iter().find(|(name, _)| name == "*"));
+        named.map_or(0.0, |(_, quality)| *quality)
+    };
+    codings
+        .split(',')
+        .map(|coding| coding.trim().to_ascii_lowercase())
+        .filter(|coding| !coding.is_empty() && coding != "identity")
+        .all(|coding| quality(&coding) > 0.0)
+}
+
+fn same_coding(a: &str, b: &str) -> bool {
+    a.strip_prefix("x-").unwrap_or(a) == b.strip_prefix("x-").unwrap_or(b)
+}
+
+/// The members of a list with quality values (RFC 9110 section 12.4.2), lower-case, parameters left out.
+fn weighted(list: &str) -> Vec<(String, f32)> {
+    list.split(',')
+        .map(|member| {
+            let mut parts = member.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let quality = parts
+                .find_map(|p| p.strip_prefix("q=").or_else(|| p.strip_prefix("Q=")))
+                .map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
+            (name, quality)
+        })
+        .filter(|(name, _)| !name.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_index_a_client_wants() {
+        let pip = "application/vnd.pypi.simple.v1+json, \
+                   application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01";
+        let uv = "application/vnd.pypi.simple.v1+json, \
+                  application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01";
+        assert_eq!(simple_type(pip), "json");
+        assert_eq!(simple_type(uv), "json");
+        for html in [
+            "",
+            "*/*",
+            "text/html",
+            "application/vnd.pypi.simple.v1+json;q=0, */*",
+        ] {
+            assert_eq!(simple_type(html), "html", "{html}");
+        }
+    }
+
+    #[test]
+    fn codings() {
+        let asks = |value: &str| Headers(vec![(b"Accept-Encoding".to_vec(), value.into())]);
+        assert!(accepts_coding(&asks("gzip, br"), "gzip"));
+        assert!(accepts_coding(&asks("x-gzip"), "gzip"));
+        assert!(accepts_coding(&asks("*"), "zstd"));
+        assert!(accepts_coding(&Headers::default(), "identity"));
+        assert!(!accepts_coding(&asks("gzip;q=0, *"), "gzip"));
+        assert!(!accepts_coding(&asks("identity"), "gzip"));
+        assert!(!accepts_coding(&asks("gzip"), "gzip, br"));
+        assert!(!accepts_coding(&Headers::default(), "gzip"));
+    }
+
+    #[test]
+    fn a_python_index_is_selected_by_accept_even_without_vary() {
+        let target = Target::parse("https://h/simple/six/").unwrap();
+        let request = Headers(vec![(
+            b"Accept".to_vec(),
+            b"application/vnd.pypi.simple.v1+json".to_vec(),
+        )]);
+        let found = selecting(&target, &request, &Headers::default()).unwrap();
+        assert_eq!(found, [("accept".to_owned(), "json".to_owned())]);
+        let any = Headers(vec![(b"Vary".to_vec(), b"Accept, *".to_vec())]);
+        assert_eq!(selecting(&target, &request, &any), None);
+    }
+}

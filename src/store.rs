@@ -1,0 +1,362 @@
+//! Changing entries: storing a response, confirming one, settling whose a file is. What is durable
+//! when: the body, then its record beside the old one, then the rename that makes it the entry.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::entry::{self, Owner};
+use crate::error::{Error, Result};
+use crate::headers::Headers;
+use crate::key::{Scheme, Target};
+use crate::layout::{RelPath, path_of};
+use crate::meta::{Meta, Millis, Record, Seen, Stored};
+use crate::origins::{Checks, Origins};
+use crate::place::{Expected, Temp};
+use crate::select;
+use crate::tree::{Lying, Stat, Tree};
+use crate::troubles::Troubles;
+
+/// More variants of one URL than this push out the oldest.
+const VARIANTS: usize = 16;
+
+/// The tree, and what is remembered of the world around it for seconds.
+#[derive(Debug)]
+pub struct Store {
+    /// The folder.
+    pub tree: Tree,
+    /// What has been said of it.
+    pub troubles: Troubles,
+    /// Files that were read for their digest.
+    pub digests: Digests,
+    /// Origins that are dead.
+    pub origins: Origins,
+    /// URLs that are being checked.
+    pub checks: Arc<Checks>,
+}
+
+/// What became of a response that was to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is the entry now.
+    Stored,
+    /// A person's file lies there and stays.
+    Person,
+    /// An entry from https lies there, and this came by http.
+    Https,
+    /// The place changed again and again.
+    Busy,
+}
+
+impl Store {
+    /// Opens the folder, and sweeps what a crash left.
+    ///
+    /// # Errors
+    /// See [`Tree::open`].
+    pub fn open(root: &Path) -> Result<Self> {
+        let (tree, trouble) = Tree::open(root)?;
+        let store = Self {
+            tree,
+            troubles: Troubles::default(),
+            digests: Digests::default(),
+            origins: Origins::default(),
+            checks: Arc::default(),
+        };
+        match trouble {
+            Some(error) => store.troubles.say(&error),
+            None => store.tree.sweep(),
+        }
+        Ok(store)
+    }
+
+    /// Makes a response the entry of its URL, or a variant of it. `temp` is its body or link, whole
+    /// and durable; a slash fix-up has none.
+    ///
+    /// # Errors
+    /// `Barred` and `Io`; the entry that was there stays then.
+    pub fn put(
+        &self,
+        target: &Target,
+        request: &Headers,
+        record: &Record,
+        mut temp: Option<Temp>,
+    ) -> Result<Kept> {
+        let rel = path_of(target);
+        for _ in 0..4 {
+            if temp.is_some() {
+                self.tree.make_parents(&rel)?;
+            }
+            let _shape = self.tree.lock_shape_shared()?;
+            let _entry = self.tree.lock_entry(&rel)?;
+            let there = match self.there(target, &rel, record.scheme)? {
+                Ok(there) => there,
+                Err(kept) => return Ok(kept),
+            };
+            let mut meta =
+                Meta::load(&self.tree, &rel)?.unwrap_or_else(|| Meta::new(String::new()));
+            let Some(temp) = temp.as_mut() else {
+                return self.put_slash(&rel, &there, meta, target, record);
+            };
+            let apart = there.record.as_ref().filter(|was| {
+                !record.selecting.is_empty()
+                    && was.selecting != record.selecting
+                    && !select::matches(was, target, request)
+            });
+            if apart.is_some() {
+                let placed = self.put_variant(&rel, &mut meta, target, record, temp)?;
+                match placed {
+                    Some(kept) => return Ok(kept),
+                    None => continue,
+                }
+            }
+            let orphans = if there.record.is_none() || record.selecting.is_empty() {
+                std::mem::take(&mut meta.variants)
+            } else {
+                Vec::new()
+            };
+            meta.url = target.url();
+            meta.placed = None;
+            meta.records = [Some(record.clone()), there.record]
+                .into_iter()
+                .flatten()
+                .collect();
+            for name in &orphans {
+                self.remove(&rel.variant(name));
+            }
+            meta.save(&self.tree, &rel)?;
+            if self.tree.place(temp, &there.at, &there.expected)? {
+                return Ok(Kept::Stored);
+            }
+        }
+        Ok(Kept::Busy)
+    }
+
+    /// What lies at a path for somebody who wants to replace it, or why it stays.
+    fn there(
+        &self,
+        target: &Target,
+        rel: &RelPath,
+        scheme: Scheme,
+    ) -> Result<std::result::Result<There, Kept>> {
+        let nothing = |at| There {
+            at,
+            expected: Expected::Nothing,
+            record: None,
+        };
+        let there = match self.tree.look(rel)? {
+            Lying::Nothing => nothing(rel.clone()),
+            Lying::Folder => nothing(rel.as_self()),
+            Lying::File {
+                file,
+                stat,
+                at,
+                linked,
+            } => match entry::owner(self, rel, &file, stat, linked, true)? {
+                Owner::Cachy(record) => There {
+                    at,
+                    expected: Expected::File(stat),
+                    record: Some(record),
+                },
+                Owner::Person { .. } | Owner::Undecided => return Ok(Err(Kept::Person)),
+            },
+            Lying::Status { link, text, at } => {
+                let meta = Meta::load(&self.tree, rel)?;
+                let record = meta.and_then(|meta| entry::status_record(meta, &text));
+                if record.is_none() && !entry::leads_to(&link, target) {
+                    return Ok(Err(Kept::Person));
+                }
+                There {
+                    at,
+                    expected: Expected::Link(text),
+                    record,
+                }
+            }
+        };
+        let secure = there
+            .record
+            .as_ref()
+            .is_some_and(|r| r.scheme == Scheme::Https);
+        if secure && scheme == Scheme::Http {
+            return Ok(Err(Kept::Https));
+        }
+        Ok(Ok(there))
+    }
+
+    /// The origin adds a slash: that fact is all there is to store, and what lay there goes.
+    fn put_slash(
+        &self,
+        rel: &RelPath,
+        there: &There,
+        mut meta: Meta,
+        target: &Target,
+        record: &Record,
+    ) -> Result<Kept> {
+        meta.url = target.url();
+        meta.records = vec![record.clone()];
+        meta.save(&self.tree, rel)?;
+        if there.expected != Expected::Nothing {
+            self.remove_file(&there.at)?;
+        }
+        Ok(Kept::Stored)
+    }
+
+    /// `None`: the place changed meanwhile.
+    fn put_variant(
+        &self,
+        rel: &RelPath,
+        primary: &mut Meta,
+        target: &Target,
+        record: &Record,
+        temp: &mut Temp,
+    ) -> Result<Option<Kept>> {
+        let coding = record.headers.list("content-encoding");
+        let name = select::variant_name(&record.selecting, &coding);
+        let slot = rel.variant(&name);
+        let there = match self.there(target, &slot, record.scheme)? {
+            Ok(there) => there,
+            Err(kept) => return Ok(Some(kept)),
+        };
+        let mut meta = Meta::new(target.url());
+        meta.records = [Some(record.clone()), there.record]
+            .into_iter()
+            .flatten()
+            .collect();
+        meta.save(&self.tree, &slot)?;
+        if !self.tree.place(temp, &there.at, &there.expected)? {
+            return Ok(None);
+        }
+        if !primary.variants.contains(&name) {
+            primary.variants.push(name);
+            if primary.variants.len() > VARIANTS {
+                let oldest = primary.variants.remove(0);
+                self.remove(&rel.variant(&oldest));
+            }
+            primary.save(&self.tree, rel)?;
+        }
+        Ok(Some(Kept::Stored))
+    }
+
+    /// The origin answered 304: the stored response is confirmed, and its fields are updated
+    /// (RFC 9111 section 4.3.4).
+    ///
+    /// # Errors
+    /// `Io` where the disk is full or read-only.
+    pub fn confirm(
+        &self,
+        slot: &RelPath,
+        record: &Record,
+        update: &Headers,
+        initial_age: u64,
+        now: Millis,
+    ) -> Result<()> {
+        let _entry = self.tree.lock_entry(slot)?;
+        let Some(mut meta) = Meta::load(&self.tree, slot)? else {
+            return Ok(());
+        };
+        let same = |r: &&mut Record| r.stored == record.stored && r.stored_at == record.stored_at;
+        let Some(known) = meta.records.iter_mut().find(same) else {
+            return Ok(());
+        };
+        known.headers = updated(&known.headers, update);
+        known.stored_at = now;
+        known.checked_at = Some(now);
+        known.initial_age = initial_age;
+        meta.save(&self.tree, slot)
+    }
+
+    /// Writes down whose a file turned out to be: cachy's by this record, or a person's.
+    ///
+    /// # Errors
+    /// `Io` where the disk is full or read-only.
+    pub fn settle(&self, slot: &RelPath, now: Seen, record: Option<&Record>) -> Result<()> {
+        // Whoever changes the entry meanwhile knows better, and may be ourselves.
+        let Some(_entry) = self.tree.try_lock_entry(slot) else {
+            return Ok(());
+        };
+        let Some(mut meta) = Meta::load(&self.tree, slot)? else {
+            return Ok(());
+        };
+        match record {
+            Some(record) => {
+                for known in &mut meta.records {
+                    if known == record
+                        && let Stored::File { seen, .. } = &mut known.stored
+                    {
+                        *seen = now;
+                    }
+                }
+            }
+            None => meta.placed = Some(now),
+        }
+        meta.save(&self.tree, slot)
+    }
+
+    fn remove(&self, slot: &RelPath) {
+        if let Err(error) = self.remove_file(slot) {
+            self.troubles.say(&error);
+        }
+        Meta::remove(&self.tree, slot);
+    }
+
+    fn remove_file(&self, at: &RelPath) -> Result<()> {
+        match self.tree.dir()?.remove_file(at.as_str()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("remove", self.tree.path(at.as_str()), error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+struct There {
+    at: RelPath,
+    expected: Expected,
+    record: Option<Record>,
+}
+
+/// Stored fields with those of a 304 in their place; what describes the bytes stays.
+#[must_use]
+pub fn updated(stored: &Headers, update: &Headers) -> Headers {
+    let mut headers = stored.clone();
+    let update = update.storable();
+    let bytes = |name: &[u8]| {
+        name.len() >= 8
+            && name[..8].eq_ignore_ascii_case(b"content-")
+            && !name.eq_ignore_ascii_case(b"content-location")
+    };
+    for (name, _) in &update.0 {
+        if !bytes(name) {
+            headers.remove(&String::from_utf8_lossy(name));
+        }
+    }
+    let fresh = update.0.into_iter().filter(|(name, _)| !bytes(name));
+    headers.0.extend(fresh);
+    headers
+}
+
+/// Digests of files by their identity, size and time, so that a tree that can't be written is read
+/// once and not for each request.
+#[derive(Debug, Default)]
+pub struct Digests(Mutex<HashMap<((u64, u64), u64, i64), String>>);
+
+impl Digests {
+    /// The digest of a file that is still the same.
+    #[must_use]
+    pub fn get(&self, stat: Stat) -> Option<String> {
+        self.0
+            .lock()
+            .get(&(stat.id, stat.size, stat.mtime_ns))
+            .cloned()
+    }
+
+    /// Remembers one.
+    pub fn put(&self, stat: Stat, digest: String) {
+        let mut known = self.0.lock();
+        if known.len() >= 10_000 {
+            known.clear();
+        }
+        known.insert((stat.id, stat.size, stat.mtime_ns), digest);
+    }
+}

@@ -1,0 +1,1 @@
+"""What the tests need around the product: origin, proxy, clients, name service."""
