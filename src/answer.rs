@@ -168,7 +168,7 @@ fn finish(
                     answer.status = 206;
                     *rest = part;
                 }
-                Wanted::Unsatisfiable => return unsatisfiable(answer, length),
+                Wanted::Unsatisfiable => return unsatisfiable(&answer, length),
             }
         }
     }
@@ -193,7 +193,7 @@ fn not_modified(answer: Answer) -> Answer {
     }
 }
 
-fn unsatisfiable(answer: Answer, length: u64) -> Answer {
+fn unsatisfiable(answer: &Answer, length: u64) -> Answer {
     let mut headers = Headers::default();
     headers.push("Content-Range", format!("bytes */{length}"));
     headers.push("Cache-Status", answer.headers.list("cache-status"));

@@ -186,10 +186,9 @@ fn find_index(store: &Store, target: &Target, rel: &RelPath, patient: bool) -> R
     if let Some(slashed) = target.with_slash() {
         let index = path_of(&slashed);
         return match store.tree.look(&index) {
-            Ok(Lying::Nothing | Lying::Folder) => Ok(nothing(false)),
-            Ok(lying) => slash(store, target, rel, &index, lying, patient),
             // What bars the way to the folder's index says nothing of this URL.
-            Err(Error::Barred { .. }) => Ok(nothing(false)),
+            Ok(Lying::Nothing | Lying::Folder) | Err(Error::Barred { .. }) => Ok(nothing(false)),
+            Ok(lying) => slash(store, target, rel, &index, lying, patient),
             Err(error) => Err(error),
         };
     }

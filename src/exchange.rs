@@ -424,15 +424,15 @@ impl Exchange {
             return answer;
         }
         let origin = self.request.origin();
-        let mut text = format!("cachy: {origin} can't be reached: {reason}\n");
-        if let Some(target) = &self.target {
+        let stored = self.target.as_ref().map_or_else(String::new, |target| {
             let path = self.store.tree.path(path_of(target).as_str());
-            text += &format!(
-                "Nothing is stored for {} either.\nTo have it answered from the cache, put the file at\n{}\n",
+            format!(
+                "Nothing is stored for {} either.\nTo have it answered from the cache, put the file at\n  {}\n",
                 target.url(),
                 path.display()
-            );
-        }
+            )
+        });
+        let text = format!("cachy: {origin} can't be reached: {reason}\n{stored}");
         let status = CacheStatus {
             stored: false,
             detail: Some("upstream-failed"),

@@ -244,11 +244,9 @@ fn new_file(store: &Store) -> Result<(Temp, File, File)> {
 /// A link for a status; without its Location where the file system takes none so long.
 fn link_for(store: &Store, link: &StatusLink) -> Result<(Temp, String)> {
     let text = link.text();
-    match store.tree.temp_link(&text) {
-        Ok(temp) => Ok((temp, text)),
-        Err(_) => {
-            let text = link.status.to_string();
-            store.tree.temp_link(&text).map(|temp| (temp, text))
-        }
+    if let Ok(temp) = store.tree.temp_link(&text) {
+        return Ok((temp, text));
     }
+    let text = link.status.to_string();
+    store.tree.temp_link(&text).map(|temp| (temp, text))
 }

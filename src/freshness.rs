@@ -216,9 +216,9 @@ mod tests {
         assert_eq!(later(&expired, "https://h/a.zip", &[], 0), Verdict::Stale);
         let date = "Tue, 14 Nov 2023 22:13:20 GMT";
         let soon = "Tue, 14 Nov 2023 22:14:20 GMT";
-        let expires = record(200, &[("Date", date), ("Expires", soon)]);
-        assert_eq!(later(&expires, "https://h/a.zip", &[], 59), Verdict::Fresh);
-        assert_eq!(later(&expires, "https://h/a.zip", &[], 60), Verdict::Stale);
+        let minute = record(200, &[("Date", date), ("Expires", soon)]);
+        assert_eq!(later(&minute, "https://h/a.zip", &[], 59), Verdict::Fresh);
+        assert_eq!(later(&minute, "https://h/a.zip", &[], 60), Verdict::Stale);
     }
 
     #[test]

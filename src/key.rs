@@ -15,7 +15,10 @@ mod text;
 mod tests;
 
 /// The two schemes that cachy stores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum Scheme {
     Http,
     Https,
@@ -89,6 +92,9 @@ impl Target {
     /// The target of a request as it came over the wire: `target` is the origin-form
     /// (RFC 9112 section 3.2.1) and may hold any bytes; empty means `/`. `host` may be an IPv6
     /// address with or without its brackets.
+    ///
+    /// # Errors
+    /// Says why nothing is stored under such a target.
     pub fn new(scheme: Scheme, host: &str, port: u16, target: &[u8]) -> Result<Self, KeyError> {
         let bad_host = || KeyError::BadHost {
             host: host.to_owned(),
@@ -130,6 +136,9 @@ impl Target {
 
     /// An absolute URL as a person types it on a command line. A fragment is dropped: it is never
     /// part of a request (RFC 9110 section 7.1).
+    ///
+    /// # Errors
+    /// Says what is wrong with the URL.
     pub fn parse(url: &str) -> Result<Self, KeyError> {
         let (scheme, rest) = url.split_once("://").ok_or(KeyError::NotHttp)?;
         let scheme = [Scheme::Http, Scheme::Https]

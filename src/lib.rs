@@ -25,6 +25,8 @@
 //! [`options`] are what people set, [`error`] what goes wrong, [`headers`] what HTTP is made of.
 //! `python.rs` is the only file that knows Python.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod answer;
 pub mod body;
 pub mod cache_control;

@@ -56,7 +56,6 @@ impl From<Stat> for Seen {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// The scheme it was fetched by.
-    #[serde(with = "scheme")]
     pub scheme: Scheme,
     /// 200, 404, 410 or a redirect.
     pub status: u16,
@@ -215,21 +214,5 @@ mod bytes {
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(from)?;
         STANDARD.decode(text).map_err(serde::de::Error::custom)
-    }
-}
-
-mod scheme {
-    use super::{Deserialize, Deserializer, Scheme, Serializer};
-
-    pub fn serialize<S: Serializer>(scheme: &Scheme, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(scheme.as_str())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Scheme, D::Error> {
-        match String::deserialize(from)?.as_str() {
-            "http" => Ok(Scheme::Http),
-            "https" => Ok(Scheme::Https),
-            other => Err(serde::de::Error::custom(format!("scheme {other:?}"))),
-        }
     }
 }

@@ -98,15 +98,13 @@ impl Tree {
     }
 
     fn temp(&self) -> Result<Temp> {
-        let dir = match self.dir().map(|dir| dir.open_dir(TMP)) {
-            Ok(Ok(dir)) => dir,
+        let dir = if let Ok(Ok(dir)) = self.dir().map(|dir| dir.open_dir(TMP)) {
+            dir
+        } else {
             // Somebody removed the folder, or `.cachy` in it, under us.
-            _ => {
-                self.prepare()?;
-                self.dir()?
-                    .open_dir(TMP)
-                    .map_err(|e| Error::io("open", self.path(TMP), e))?
-            }
+            self.prepare()?;
+            let made = self.dir()?.open_dir(TMP);
+            made.map_err(|e| Error::io("open", self.path(TMP), e))?
         };
         let count = COUNTER.fetch_add(1, Ordering::Relaxed);
         let time = SystemTime::now().duration_since(UNIX_EPOCH);

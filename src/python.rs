@@ -3,6 +3,9 @@
 //! Everything that may wait (a lock, the disk) does so with the interpreter released, also because
 //! the log takes it back.
 
+// Python hands over what it gives: owned values, and results that may fail in other cases.
+#![allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps)]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

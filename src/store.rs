@@ -339,16 +339,13 @@ pub fn updated(stored: &Headers, update: &Headers) -> Headers {
 /// Digests of files by their identity, size and time, so that a tree that can't be written is read
 /// once and not for each request.
 #[derive(Debug, Default)]
-pub struct Digests(Mutex<HashMap<((u64, u64), u64, i64), String>>);
+pub struct Digests(Mutex<HashMap<Stat, String>>);
 
 impl Digests {
     /// The digest of a file that is still the same.
     #[must_use]
     pub fn get(&self, stat: Stat) -> Option<String> {
-        self.0
-            .lock()
-            .get(&(stat.id, stat.size, stat.mtime_ns))
-            .cloned()
+        self.0.lock().get(&stat).cloned()
     }
 
     /// Remembers one.
@@ -357,6 +354,6 @@ impl Digests {
         if known.len() >= 10_000 {
             known.clear();
         }
-        known.insert((stat.id, stat.size, stat.mtime_ns), digest);
+        known.insert(stat, digest);
     }
 }

@@ -45,7 +45,7 @@ struct Opened {
 }
 
 /// Size and time of a file, by which it is told whether somebody changed it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Stat {
     /// Bytes.
     pub size: u64,

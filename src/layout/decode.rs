@@ -103,6 +103,9 @@ fn strip_self(rel: &str) -> Option<&str> {
 /// name is cut, the metadata is the only source; there `stored_url` is asked for `rel` itself too,
 /// because the nominal path of a cut variant can't be told from its name. A stored URL that does
 /// not lead back to `rel` is ignored.
+///
+/// # Errors
+/// What is wrong with the name, and which name to use.
 pub fn target_of(
     rel: &str,
     stored_url: impl Fn(&RelPath) -> Option<String>,

@@ -1,4 +1,5 @@
 //! Properties of canonical targets and their paths, with hostile input.
+#![allow(clippy::unwrap_used)]
 
 mod invariants;
 
