@@ -8,6 +8,6 @@ if not any((here / "cachy").glob("_core.*")):
     # In a source checkout the package beside this file isn't built: the installed one is meant.
     sys.path[:] = [entry for entry in sys.path if Path(entry) != here]
 
-from cachy.addon import Cachy  # noqa: E402
+from cachy.addon import Cachy
 
 addons = [Cachy()]

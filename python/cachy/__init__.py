@@ -15,5 +15,7 @@ def addon_path() -> Path:
     """
     path = Path(__file__).parent.parent / "cachy_addon.py"
     if not path.is_file():
-        raise FileNotFoundError(2, "the package is incomplete, install it again; missing", str(path))
+        raise FileNotFoundError(
+            2, "the package is incomplete, install it again; missing", str(path)
+        )
     return path

@@ -1,6 +1,7 @@
 """The hooks: each carries a question to the core and its answer to mitmproxy."""
 
 import asyncio
+import contextlib
 from collections.abc import Set as AbstractSet
 from weakref import WeakKeyDictionary
 
@@ -132,10 +133,8 @@ class Cachy:
     async def somebody(self) -> None:
         """Waits until some transaction is over."""
         over = self.over
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(over.wait(), PATIENCE)
-        except TimeoutError:
-            pass
 
     def wake(self) -> None:
         """Tells that a transaction is over."""

@@ -1,9 +1,12 @@
 """The command ``cachy``."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 
-from cachy import __version__, addon_path
+from mitmproxy import optmanager
+
+from cachy import __version__, addon_path, options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -21,9 +24,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--version", action="version", version=f"cachy {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser(
-        "addon",
-        help='print where the addon lies, for: mitmdump -s "$(cachy addon)"',
-    )
-    parser.parse_args(arguments)
-    print(addon_path())
+    commands.add_parser("addon", help='print the addon\'s path, for: mitmdump -s "$(cachy addon)"')
+    commands.add_parser("options", help="print the addon's options with their help")
+    if parser.parse_args(arguments).command == "addon":
+        print(addon_path())
+    else:
+        print_options()
+
+
+def print_options() -> None:
+    """Prints the options as ``mitmdump --options`` does its own: it exits before it loads scripts."""
+    ours = optmanager.OptManager()
+    options.declare(ours)
+    optmanager.dump_defaults(ours, sys.stdout)

@@ -9,31 +9,30 @@ import time
 from collections.abc import MutableMapping
 from typing import Any
 
-from mitmproxy import ctx, flow, http
+from mitmproxy import flow, http
 from mitmproxy.proxy import commands, events, layer, layers
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import (
-    DropStream,
-    HttpErrorHook,
-    HttpResponseHeadersHook,
-    HttpResponseHook,
-    HttpStream,
+from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http._events import (
     RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
     ResponseHeaders,
     ResponseProtocolError,
     ResponseTrailers,
-    SendHttp,
+)
+from mitmproxy.proxy.layers.http._hooks import (
+    HttpErrorHook,
+    HttpResponseHeadersHook,
+    HttpResponseHook,
 )
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 from mitmproxy.proxy.layers.tls import ServerTLSLayer
-from mitmproxy.proxy.utils import expect
 from OpenSSL import SSL
 
 from cachy import room
 from cachy._core import Body
-from cachy.compat import break_off, give_up
+from cachy.compat import break_off, builtin, give_up
 from cachy.transaction import Transaction
 
 logger = logging.getLogger(__name__)
@@ -50,15 +49,13 @@ BACKLOG_HIGH, BACKLOG_LOW = 1024 * 1024, 256 * 1024
 
 def take_over(nextlayer: layer.NextLayer, transactions: Transactions) -> None:
     """Asks mitmproxy which layer comes next, and makes it ours where it is HTTP."""
-    default = ctx.master.addons.get("nextlayer")
-    if default is None:
-        return
-    default.next_layer(nextlayer)
+    builtin("nextlayer").next_layer(nextlayer)
     found: Any = nextlayer.layer
     while found is not None:
         if type(found) is layers.HttpLayer:
             # It stands in its context's stack already, and has not begun: only its kind changes.
             found.__class__ = CachyHttpLayer
+            assert isinstance(found, CachyHttpLayer)
             found.transactions = transactions
             found.starved = set()
         found = getattr(found, "child_layer", None)
@@ -88,11 +85,11 @@ class CachyHttpLayer(layers.HttpLayer):
         yield from super()._handle_event(event)
         if self.starved and isinstance(event, events.ConnectionEvent):
             for stream_id in list(self.starved):
-                stream = self.streams.get(stream_id)
-                if stream is None or not self.is_window_closed(stream_id):
+                waiting = self.streams.get(stream_id)
+                if waiting is None or not self.is_window_closed(stream_id):
                     self.starved.discard(stream_id)
-                    if stream is not None:
-                        yield from self.event_to_child(stream, WindowOpened())
+                    if waiting is not None:
+                        yield from self.event_to_child(waiting, WindowOpened())
 
     def is_window_closed(self, stream_id: int) -> bool:
         """Whether bytes of this stream wait for the client's HTTP/2 window."""
@@ -195,7 +192,6 @@ class CachyStream(HttpStream):
 
     # From upstream.
 
-    @expect(ResponseHeaders)
     def state_wait_for_response_headers(self, event: ResponseHeaders) -> CommandGenerator[None]:
         """As the original, but the body goes through the core."""
         self.deadline = None
@@ -225,14 +221,12 @@ class CachyStream(HttpStream):
             yield SendHttp(give_up(self.stream_id, "not needed"), self.context.server)
             yield from self.send_response()
 
-    @expect(ResponseData, ResponseTrailers, ResponseEndOfMessage)
     def state_end(self, event: events.Event) -> CommandGenerator[None]:
         """Upstream's answer has no body and is replaced: waits for its end alone."""
         if isinstance(event, ResponseEndOfMessage):
             self.upstream_over = True
             yield from self.send_response()
 
-    @expect(ResponseData, ResponseTrailers, ResponseEndOfMessage)
     def state_body(self, event: events.Event) -> CommandGenerator[None]:
         """Upstream's body goes to the core; the client reads it from there."""
         transaction, response = self.transaction, self.flow.response
@@ -337,7 +331,7 @@ class CachyStream(HttpStream):
 
     def await_room(self) -> CommandGenerator[None]:
         """Has `pump` called again when the client's socket has room."""
-        hook = room.CachyRoomHook(room.Room(self.context.client))
+        hook: Any = room.CachyRoomHook(room.Room(self.context.client))
         # Not True: this stream goes on taking events while it waits, and still gets the reply.
         hook.blocking = self
         self.awaited_room = hook

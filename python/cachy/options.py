@@ -1,7 +1,8 @@
 """The options of the addon. Their help is the manual that ``mitmdump --options`` prints."""
 
+from typing import Any, Protocol
+
 from mitmproxy import ctx
-from mitmproxy.addonmanager import Loader
 from mitmproxy.optmanager import unset
 
 from cachy import _core
@@ -9,7 +10,16 @@ from cachy import _core
 NAMES = frozenset({"cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private"})
 
 
-def declare(loader: Loader) -> None:
+class Taker(Protocol):
+    """Mitmproxy's loader, or one of its sets of options."""
+
+    def add_option(
+        self, name: str, typespec: type, default: Any, help: str, choices: Any = ...
+    ) -> None:
+        """Adds one option."""
+
+
+def declare(loader: Taker) -> None:
     """Adds the options to mitmproxy's."""
     loader.add_option(
         "cachy_dir",

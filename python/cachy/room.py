@@ -4,9 +4,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from mitmproxy import ctx
 from mitmproxy.connection import Client, Connection
 from mitmproxy.proxy import commands
+
+from cachy.compat import builtin
 
 #: Bytes that wait for a client's socket before no more are read for it.
 HIGH_WATER = 128 * 1024
@@ -29,29 +30,27 @@ class CachyRoomHook(commands.StartHook):
     room: Room
 
 
-def stream_of(client: Client, connection: Connection) -> Any | None:
-    """The writer of a connection that belongs to a client, where it is open.
+def io_of(client: Client, connection: Connection) -> Any | None:
+    """Reader and writer of a connection that belongs to a client, where it is open.
 
     Args:
         client: The client whose connections are looked through.
         connection: The client itself, or one of its server connections.
     """
-    server = ctx.master.addons.get("proxyserver")
-    handler = None if server is None else server.connections.get(client.id)
-    io = None if handler is None else handler.transports.get(connection)
-    return None if io is None else io
+    handler = builtin("proxyserver").connections.get(client.id)
+    return None if handler is None else handler.transports.get(connection)
 
 
 def has_room(client: Client) -> bool:
     """Whether the client's socket takes more bytes right now."""
-    io = stream_of(client, client)
+    io = io_of(client, client)
     transport = None if io is None else getattr(io.writer, "transport", None)
     return transport is None or transport.get_write_buffer_size() < HIGH_WATER
 
 
 async def wait(room: Room) -> None:
     """Waits for room, and lets others have their turn."""
-    io = stream_of(room.client, room.client)
+    io = io_of(room.client, room.client)
     if io is not None and io.writer is not None:
         try:
             await asyncio.wait_for(io.writer.drain(), STALLED)
@@ -64,7 +63,7 @@ async def wait(room: Room) -> None:
 
 def hold(client: Client, server: Connection, reading: bool) -> None:
     """Stops reading from an origin, or goes on."""
-    io = stream_of(client, server)
+    io = io_of(client, server)
     transport = None if io is None else getattr(io.writer, "transport", None)
     if transport is not None:
         if reading:
@@ -75,7 +74,7 @@ def hold(client: Client, server: Connection, reading: bool) -> None:
 
 def ended_cleanly(client: Client, server: Connection) -> bool:
     """Whether a connection that the origin closed was closed in good order, not reset."""
-    io = stream_of(client, server)
+    io = io_of(client, server)
     reader = None if io is None else io.reader
     exception = getattr(reader, "exception", None)
     return exception is None or exception() is None

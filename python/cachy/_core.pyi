@@ -1,0 +1,232 @@
+"""The core in Rust: every decision, and the store.
+
+Header fields are lists of pairs of bytes, in the order of the wire. Methods that may wait for the
+disk or a lock release the interpreter; those that may take long are marked and belong in a thread.
+"""
+
+from os import PathLike
+from typing import TypeAlias, final
+
+__all__ = [
+    "Answer",
+    "Body",
+    "Cache",
+    "Exchange",
+    "Forward",
+    "Pause",
+    "Request",
+    "Streamed",
+    "__version__",
+    "default_directory",
+    "system_ca_bundle",
+]
+
+__version__: str
+
+_Fields: TypeAlias = list[tuple[bytes, bytes]]
+
+@final
+class Cache:
+    """An open cache folder with its options."""
+
+    def __new__(
+        cls,
+        directory: str | PathLike[str],
+        *,
+        mode: str,
+        freshness: str,
+        private: bool,
+    ) -> Cache:
+        """Opens the folder, and makes it where it is missing.
+
+        Args:
+            directory: The folder, ``cachy_dir``.
+            mode: ``cachy_mode``.
+            freshness: ``cachy_freshness``.
+            private: ``cachy_private``.
+
+        Raises:
+            ValueError: An option is wrong; the message says how to mend it. A folder that can't be
+                made or written is not an error: it is logged, and requests pass through.
+        """
+
+    @property
+    def offline(self) -> bool:
+        """Whether nothing may go upstream."""
+
+    def exchange(self, request: Request) -> Exchange:
+        """Begins with a request."""
+
+@final
+class Request:
+    """A request as it came in (RFC 9110 section 3.4)."""
+
+    def __new__(
+        cls,
+        *,
+        method: str,
+        scheme: str,
+        host: str,
+        port: int,
+        path: bytes,
+        headers: _Fields,
+        authority: str | None = None,
+        sni: str | None = None,
+        special: bool = False,
+        multiplexed: bool = False,
+        old: bool = False,
+    ) -> Request:
+        """Takes it as mitmproxy has it.
+
+        Args:
+            method: As sent.
+            scheme: ``http`` or ``https``.
+            host: The host that the proxy connects to.
+            port: Its port.
+            path: The origin-form of the target, as sent (RFC 9112 section 3.2.1).
+            headers: Its fields.
+            authority: ``Host`` or ``:authority``.
+            sni: The name that goes upstream as TLS server name, where the client chose it.
+            special: It has a body, or asks to change the protocol.
+            multiplexed: The client speaks HTTP/2 or later.
+            old: The client speaks HTTP/1.0.
+
+        Raises:
+            ValueError: The scheme is another one.
+        """
+
+@final
+class Exchange:
+    """One request and its response."""
+
+    def decide(self, *, patient: bool = False) -> Answer | Forward | Pause:
+        """What to do with the request.
+
+        Args:
+            patient: Large files may be read; belongs in a thread.
+        """
+
+    def response(self, status: int, headers: _Fields) -> Answer | Streamed:
+        """What to do with the head of upstream's response.
+
+        Args:
+            status: Its status code.
+            headers: Its fields.
+        """
+
+    def failed(self, reason: str) -> Answer:
+        """What to answer when upstream can't be reached or doesn't answer.
+
+        Args:
+            reason: For people.
+        """
+
+    def write(self, data: bytes) -> int:
+        """Takes bytes of upstream's body; returns how many wait in memory for the client.
+
+        Raises:
+            OSError: They can't be decoded. A full disk is no error here.
+        """
+
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait in memory for the client."""
+
+    def end(self, *, clean: bool) -> bool:
+        """Upstream is done; returns whether its body is whole.
+
+        Args:
+            clean: If the closing of the connection was the end, it closed in good order
+                (RFC 9112 section 8).
+        """
+
+    def commit(self) -> None:
+        """Stores what is whole. Waits for the disk: belongs in a thread. Never fails."""
+
+    def close(self, *, whole: bool) -> None:
+        """Lets the client see the end of the body.
+
+        Args:
+            whole: All of it was there; else what has arrived is dropped.
+        """
+
+@final
+class Pause:
+    """What to do before deciding again."""
+
+    Read: Pause
+    """Decide with ``patient``, in a thread."""
+    Wait: Pause
+    """Wait until another exchange is over."""
+
+    def __int__(self) -> int: ...
+
+@final
+class Forward:
+    """The request goes upstream."""
+
+    @property
+    def headers(self) -> _Fields | None:
+        """The fields to send; ``None`` for the client's own."""
+
+    @property
+    def deadlines(self) -> tuple[float, float] | None:
+        """Seconds for the connection and for the head, where there is something to fall back to."""
+
+@final
+class Answer:
+    """The answer in place of upstream's."""
+
+    @property
+    def status(self) -> int:
+        """Its status code."""
+
+    @property
+    def headers(self) -> _Fields:
+        """Its fields."""
+
+    def take_body(self) -> Body:
+        """Its body.
+
+        Raises:
+            ValueError: It was taken before.
+        """
+
+@final
+class Streamed:
+    """Upstream's body on its way to the client."""
+
+    @property
+    def headers(self) -> _Fields:
+        """The fields to send to the client."""
+
+    @property
+    def body(self) -> Body:
+        """The client's end."""
+
+@final
+class Body:
+    """A body, read piece by piece."""
+
+    @property
+    def remaining(self) -> int | None:
+        """Bytes still to be read, where that is known."""
+
+    def read(self, most: int) -> bytes | None:
+        """The next bytes; ``b""`` at the end, ``None`` where none have arrived yet.
+
+        Args:
+            most: How many at most.
+
+        Raises:
+            EOFError: Somebody cut the file short, or upstream broke off.
+            OSError: It can't be read.
+        """
+
+def default_directory() -> str:
+    """The folder where the user named none: ``$CACHY_DIR``, ``$XDG_CACHE_HOME/cachy`` or
+    ``~/.cache/cachy`` (XDG Base Directory Specification).
+    """
+
+def system_ca_bundle() -> str | None:
+    """The system's bundle of root certificates, where one is found."""
