@@ -486,6 +486,13 @@ impl Exchange {
         whole
     }
 
+    /// Whether [`Exchange::commit`] has something to write.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        let storing = self.flight.as_ref().is_some_and(Flight::is_storing);
+        self.confirm.is_some() || (storing && self.record.is_some())
+    }
+
     /// Stores what is whole, and what was confirmed. Waits for the disk.
     pub fn commit(&mut self) {
         let done = self.try_commit();
@@ -515,14 +522,12 @@ impl Exchange {
 
     /// Lets the client see the end of the body: whole, or cut.
     pub fn close(&mut self, whole: bool) {
-        if let Some(flight) = &self.flight {
+        // What wasn't committed is dropped here; the client reads on through the pipe.
+        if let Some(flight) = self.flight.take() {
             flight.close(whole);
         }
-        if !whole {
-            // Drops what has arrived.
-            self.flight = None;
-            self.record = None;
-        }
+        self.record = None;
+        self.fallback = Fallback::None;
         self.check = None;
     }
 

@@ -176,6 +176,11 @@ impl Exchange {
         py.detach(|| self.0.lock().end(clean))
     }
 
+    #[getter]
+    fn has_news(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.0.lock().has_news())
+    }
+
     fn commit(&self, py: Python<'_>) {
         py.detach(|| self.0.lock().commit());
     }

@@ -140,6 +140,10 @@ class Exchange:
                 (RFC 9112 section 8).
         """
 
+    @property
+    def has_news(self) -> bool:
+        """Whether `commit` has something to write."""
+
     def commit(self) -> None:
         """Stores what is whole. Waits for the disk: belongs in a thread. Never fails."""
 

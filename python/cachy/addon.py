@@ -64,7 +64,7 @@ class Cachy:
         if isinstance(step, Answer):
             transaction.answer(flow, step)
         # HTTP/1.1 upstream needs the length or chunks to be told.
-        elif flow.request.headers.keys() & {"content-length", "transfer-encoding"}:
+        elif any(name in flow.request.headers for name in ("content-length", "transfer-encoding")):
             flow.request.stream = True
 
     async def request(self, flow: http.HTTPFlow) -> None:
@@ -106,7 +106,10 @@ class Cachy:
     async def response(self, flow: http.HTTPFlow) -> None:
         """Stores what has arrived whole; nothing else is ever stored."""
         if (transaction := self.transactions.get(flow)) is not None:
-            await asyncio.to_thread(transaction.exchange.commit)
+            if transaction.exchange.has_news:
+                await asyncio.to_thread(transaction.exchange.commit)
+            else:
+                transaction.exchange.commit()
             self.wake()
 
     def error(self, flow: http.HTTPFlow) -> None:

@@ -375,15 +375,39 @@ class CachyStream(HttpStream):
         if isinstance(event, ResponseProtocolError):
             if self.upstream_over:
                 return
-            answerable = self.client_state == self.state_done and not self.flow.response
-            if self.transaction is not None and answerable:
+            if self.transaction is not None and not self.flow.response:
                 self.upstream_over = True
-                yield from self.answer_failure(event.message)
+                if self.client_state == self.state_done:
+                    yield from self.answer_failure(event.message)
+                else:
+                    yield from self.answer_upload(event)
                 return
         self.forget()
         yield from super().handle_protocol_error(event)
 
+    def answer_upload(self, event: ResponseProtocolError) -> CommandGenerator[None]:
+        """Tells a client that is still sending that upstream can't be reached."""
+        transaction = self.transaction
+        assert transaction
+        transaction.answer(self.flow, transaction.exchange.failed(event.message))
+        response = self.flow.response
+        assert response and response.raw_content
+        response.headers["Connection"] = "close"
+        self.flow.error = flow.Error(event.message)
+        yield HttpErrorHook(self.flow)
+        yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
+        yield SendHttp(ResponseData(self.stream_id, response.raw_content), self.context.client)
+        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
+        if not (self.flow.request.is_http2 or self.flow.request.is_http3):
+            # What else the client sends belongs to this request, and nobody reads it.
+            yield commands.CloseConnection(self.context.client)
+        self.client_state = self.server_state = self.state_errored
+        self.flow.live = False
+        yield DropStream(self.stream_id)
+
     def forget(self) -> None:
-        """Lets go of the body."""
+        """Lets go of the body, and of the file behind it."""
         self.source = None
+        if (transaction := self.transaction) is not None:
+            transaction.body = transaction.streamed = None
         self.parent.starved.discard(self.stream_id)

@@ -1,0 +1,252 @@
+//! The store on a real folder: whose a file is after a crash at each point, in whichever order
+//! files and folders come, and under many hands at once.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Arc;
+
+use cachy::entry::{Found, find};
+use cachy::exchange::{Exchange, Reply, Settings, Step};
+use cachy::headers::Headers;
+use cachy::key::Target;
+use cachy::layout::path_of;
+use cachy::meta::Meta;
+use cachy::request::Request;
+use cachy::store::Store;
+use tempfile::TempDir;
+
+const NOW: i64 = 1_700_000_000_000;
+
+fn open(folder: &Path) -> Arc<Store> {
+    Arc::new(Store::open(folder).unwrap())
+}
+
+fn request(url: &str) -> Request {
+    let target = Target::parse(url).unwrap();
+    Request {
+        method: "GET".into(),
+        scheme: target.scheme(),
+        host: target.host().into(),
+        port: target.port(),
+        path: url
+            .splitn(4, '/')
+            .nth(3)
+            .map_or_else(|| b"/".to_vec(), |p| format!("/{p}").into()),
+        headers: Headers::default(),
+        authority: None,
+        sni: None,
+        special: false,
+        multiplexed: false,
+        old: false,
+    }
+}
+
+fn exchange(store: &Arc<Store>, url: &str) -> Exchange {
+    Exchange::new(Arc::clone(store), Settings::default(), request(url))
+}
+
+/// Fetches a URL as a client would that always misses.
+fn fetch(store: &Arc<Store>, url: &str, status: u16, body: &[u8], fields: &[(&str, &str)]) {
+    let mut exchange = exchange(store, url);
+    let Step::Forward(_) = exchange.decide(true, NOW) else {
+        panic!("{url} should go upstream");
+    };
+    let fields = fields.iter().map(|(n, v)| ((*n).into(), (*v).into()));
+    let reply = exchange.response(status, &Headers(fields.collect()), NOW);
+    assert!(matches!(reply, Reply::Body(..)));
+    exchange.write(body).unwrap();
+    assert!(exchange.end(true));
+    exchange.commit();
+    exchange.close(true);
+}
+
+/// What a client gets without upstream: status and body.
+fn served(store: &Arc<Store>, url: &str) -> Option<(u16, Vec<u8>)> {
+    match exchange(store, url).decide(true, NOW) {
+        Step::Answer(mut answer) => {
+            let mut all = Vec::new();
+            while let cachy::body::Chunk::Bytes(bytes) = answer.body.read(1 << 20).unwrap() {
+                all.extend(bytes);
+            }
+            Some((answer.status, all))
+        }
+        _ => None,
+    }
+}
+
+fn is_persons(store: &Store, url: &str) -> bool {
+    let target = Target::parse(url).unwrap();
+    let found = find(store, &target, &Headers::default(), true).unwrap();
+    matches!(found, Found::Placed(_) | Found::PlacedStatus(_))
+}
+
+#[test]
+fn a_crash_between_record_and_rename_leaves_cachys_own_entry() {
+    let folder = TempDir::new().unwrap();
+    let url = "https://h/a.zip";
+    fetch(&open(folder.path()), url, 200, b"old", &[]);
+    let before = fs::read(folder.path().join("h/a.zip")).unwrap();
+    let store = open(folder.path());
+    let rel = path_of(&Target::parse(url).unwrap());
+    let old = Meta::load(&store.tree, &rel).unwrap().unwrap();
+    // The state after the new record is durable and before its body is in place.
+    let other = TempDir::new().unwrap();
+    let elsewhere = open(other.path());
+    fetch(&elsewhere, url, 200, b"the new one", &[]);
+    let mut new = Meta::load(&elsewhere.tree, &rel).unwrap().unwrap();
+    new.records.extend(old.records);
+    new.save(&store.tree, &rel).unwrap();
+    assert!(!is_persons(&store, url));
+    assert_eq!(served(&store, url), Some((200, before)));
+    // And the body alone missing is a miss.
+    fs::remove_file(folder.path().join("h/a.zip")).unwrap();
+    assert_eq!(served(&store, url), None);
+}
+
+#[test]
+fn what_a_crash_left_behind_is_swept_and_what_is_being_written_is_not() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let (temp, _file) = store.tree.temp_file().unwrap();
+    fs::write(folder.path().join(".cachy/tmp/dead"), b"half").unwrap();
+    symlink("404", folder.path().join(".cachy/tmp/dead-link")).unwrap();
+    open(folder.path());
+    let left = fs::read_dir(folder.path().join(".cachy/tmp")).unwrap();
+    assert_eq!(left.count(), 1);
+    drop(temp);
+    let left = fs::read_dir(folder.path().join(".cachy/tmp")).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn file_and_folder_in_both_orders() {
+    let leaf = "https://h/lodash";
+    let below = "https://h/lodash/-/lodash-4.0.0.tgz";
+    for (first, second) in [(leaf, below), (below, leaf)] {
+        let folder = TempDir::new().unwrap();
+        let store = open(folder.path());
+        fetch(&store, first, 200, first.as_bytes(), &[]);
+        fetch(&store, second, 200, second.as_bytes(), &[]);
+        for url in [leaf, below] {
+            assert_eq!(served(&store, url), Some((200, url.as_bytes().to_vec())));
+            assert!(!is_persons(&store, url), "{url}");
+        }
+        assert!(folder.path().join("h/lodash/%~self").is_file());
+        assert!(
+            fs::read_dir(folder.path().join(".cachy/tmp"))
+                .unwrap()
+                .next()
+                .is_none()
+        );
+    }
+}
+
+#[test]
+fn a_persons_file_and_a_status_make_room_for_a_folder() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    fs::create_dir(folder.path().join("h")).unwrap();
+    fs::write(folder.path().join("h/mine"), b"mine").unwrap();
+    fetch(&store, "https://h/gone", 404, b"no such thing", &[]);
+    fetch(&store, "https://h/mine/below", 200, b"b", &[]);
+    fetch(&store, "https://h/gone/below", 200, b"b", &[]);
+    assert_eq!(
+        served(&store, "https://h/mine"),
+        Some((200, b"mine".to_vec()))
+    );
+    assert!(is_persons(&store, "https://h/mine"));
+    let gone = Some((404, b"no such thing".to_vec()));
+    assert_eq!(served(&store, "https://h/gone"), gone);
+    assert!(!is_persons(&store, "https://h/gone"));
+}
+
+#[test]
+fn many_hands_on_one_tree() {
+    let folder = TempDir::new().unwrap();
+    // Two stores are two processes: they share the folder alone.
+    let stores = [open(folder.path()), open(folder.path())];
+    std::thread::scope(|scope| {
+        for hand in 0..6_usize {
+            let store = &stores[hand % 2];
+            scope.spawn(move || {
+                for round in 0..25 {
+                    for url in ["https://h/p", "https://h/p/q", "https://h/p/q/r"] {
+                        let mut exchange = exchange(store, url);
+                        match exchange.decide(true, NOW) {
+                            Step::Forward(_) => {}
+                            Step::Answer(mut answer) => {
+                                // Whatever is seen is whole, and of this URL.
+                                let body = answer.body.read(1 << 20).unwrap();
+                                assert!(matches!(body, cachy::body::Chunk::Bytes(b) if b == url.as_bytes()));
+                                if round % 5 == hand % 5 {
+                                    let path = path_of(&Target::parse(url).unwrap());
+                                    let _ = fs::remove_file(store.tree.path(path.as_str()));
+                                    let _ = fs::remove_file(store.tree.path(path.as_self().as_str()));
+                                }
+                                continue;
+                            }
+                            other => panic!("{other:?}"),
+                        }
+                        exchange.response(200, &Headers::default(), NOW);
+                        exchange.write(url.as_bytes()).unwrap();
+                        exchange.end(true);
+                        exchange.commit();
+                        exchange.close(true);
+                    }
+                }
+            });
+        }
+    });
+    for url in ["https://h/p", "https://h/p/q", "https://h/p/q/r"] {
+        if served(&stores[0], url).is_some() {
+            assert!(!is_persons(&stores[0], url), "{url}");
+        }
+    }
+    assert!(
+        fs::read_dir(folder.path().join(".cachy/tmp"))
+            .unwrap()
+            .next()
+            .is_none()
+    );
+}
+
+#[test]
+fn a_variant_goes_with_its_name() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let url = "https://h/doc";
+    let ask = |language: &str| {
+        let mut request = request(url);
+        request.headers.push("Accept-Language", language);
+        Exchange::new(Arc::clone(&store), Settings::default(), request)
+    };
+    for language in ["de", "en", "fr"] {
+        let mut exchange = ask(language);
+        assert!(
+            matches!(exchange.decide(true, NOW), Step::Forward(_)),
+            "{language}"
+        );
+        let vary = Headers(vec![(b"Vary".to_vec(), b"Accept-Language".to_vec())]);
+        exchange.response(200, &vary, NOW);
+        exchange.write(language.as_bytes()).unwrap();
+        exchange.end(true);
+        exchange.commit();
+        exchange.close(true);
+    }
+    for language in ["de", "en", "fr"] {
+        assert!(
+            matches!(ask(language).decide(true, NOW), Step::Answer(_)),
+            "{language}"
+        );
+    }
+    fs::remove_file(folder.path().join("h/doc")).unwrap();
+    for language in ["de", "en", "fr"] {
+        assert!(
+            matches!(ask(language).decide(true, NOW), Step::Forward(_)),
+            "{language}"
+        );
+    }
+}
