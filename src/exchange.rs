@@ -103,6 +103,8 @@ pub struct Exchange {
     check: Option<Check>,
     flight: Option<Flight>,
     record: Option<Record>,
+    /// The body is whole.
+    ended: bool,
     confirm: Option<Confirm>,
 }
 
@@ -134,6 +136,7 @@ impl Exchange {
             check: None,
             flight: None,
             record: None,
+            ended: false,
             confirm: None,
         }
     }
@@ -331,6 +334,9 @@ impl Exchange {
                 // Not stored, but this client's own.
                 out.push("Set-Cookie", cookie.to_vec());
             }
+            if let Some(age) = headers.get("age") {
+                out.push("Age", age.to_vec());
+            }
             if let Some(length) = headers.get("content-length").filter(|_| !record.decoded) {
                 out.push("Content-Length", length.to_vec());
             }
@@ -410,6 +416,10 @@ impl Exchange {
     fn frame(&self, status: u16, headers: &mut Headers) {
         let bodiless = self.request.is_head() || status < 200 || matches!(status, 204 | 304);
         let told = headers.has("content-length") || headers.has("transfer-encoding");
+        if self.request.old {
+            // Knows no chunks: the closing of the connection is the end.
+            headers.remove("transfer-encoding");
+        }
         if !bodiless && !told && !self.request.multiplexed && !self.request.old {
             headers.push("Transfer-Encoding", "chunked");
         }
@@ -483,6 +493,7 @@ impl Exchange {
         if !whole || (by_closing && !clean) {
             self.record = None;
         }
+        self.ended = whole;
         whole
     }
 
@@ -490,7 +501,7 @@ impl Exchange {
     #[must_use]
     pub fn has_news(&self) -> bool {
         let storing = self.flight.as_ref().is_some_and(Flight::is_storing);
-        self.confirm.is_some() || (storing && self.record.is_some())
+        self.confirm.is_some() || (storing && self.ended && self.record.is_some())
     }
 
     /// Stores what is whole, and what was confirmed. Waits for the disk.
@@ -513,7 +524,7 @@ impl Exchange {
             store.confirm(&c.slot, &c.record, &c.update, c.initial_age, c.at)?;
         }
         match (&mut self.flight, &self.target, self.record.take()) {
-            (Some(flight), Some(target), Some(record)) => {
+            (Some(flight), Some(target), Some(record)) if self.ended => {
                 flight.commit(&self.store, target, &self.request.headers, record)
             }
             _ => Ok(None),

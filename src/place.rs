@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use cap_fs_ext::DirExt;
 use cap_std::fs::{Dir, OpenOptions};
 use rustix::fs::{RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -128,10 +129,7 @@ impl Tree {
     /// # Errors
     /// `Barred` where a folder on the way is a link out of the tree, `Io` for what the system refuses.
     pub fn place(&self, temp: &mut Temp, at: &RelPath, expected: &Expected) -> Result<bool> {
-        let dir = self.dir()?;
-        let parent = dir
-            .open_dir(at.parent().unwrap_or("."))
-            .map_err(|e| self.refused(at.as_str(), e))?;
+        let parent = self.folder(at.parent().unwrap_or("."))?;
         let name = at.file_name();
         let failed = |e: Errno| Error::io("rename to", self.path(at.as_str()), e.into());
         let rename = |flags| renameat_with(&temp.dir, &temp.name, &parent, name, flags);
@@ -177,20 +175,20 @@ impl Tree {
     /// # Errors
     /// `Barred` where something else is in the way, `Io` for what the system refuses.
     pub fn make_parents(&self, rel: &RelPath) -> Result<()> {
-        let dir = self.dir()?;
         let Some(parent) = rel.parent() else {
             return Ok(());
         };
-        if dir.open_dir(parent).is_ok() {
+        if self.folder(parent).is_ok() {
             return Ok(());
         }
+        let dir = self.dir()?;
         let ends = parent.match_indices('/').map(|(at, _)| at);
         for end in ends.chain([parent.len()]) {
             let folder = &parent[..end];
             match dir.create_dir(folder) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                    if !dir.metadata(folder).is_ok_and(|m| m.is_dir()) {
+                    if !dir.symlink_metadata(folder).is_ok_and(|m| m.is_dir()) {
                         self.turn_into_folder(folder)?;
                     }
                 }
@@ -198,6 +196,29 @@ impl Tree {
             }
         }
         Ok(())
+    }
+
+    /// Opens a folder of the tree for writing into it: through no link, as what is written would
+    /// lie under a name that the link's owner didn't ask for.
+    fn folder(&self, rel: &str) -> Result<Dir> {
+        let mut dir = self
+            .dir()?
+            .try_clone()
+            .map_err(|e| Error::io("open", self.root(), e))?;
+        for name in rel.split('/') {
+            dir = match dir.open_dir_nofollow(name) {
+                Ok(inner) => inner,
+                Err(error) => {
+                    let link = dir.symlink_metadata(name).is_ok_and(|m| m.is_symlink());
+                    return Err(if link {
+                        self.barred(rel, "lies behind a link to a folder")
+                    } else {
+                        self.refused(rel, error)
+                    });
+                }
+            };
+        }
+        Ok(dir)
     }
 
     fn turn_into_folder(&self, folder: &str) -> Result<()> {
@@ -216,16 +237,13 @@ impl Tree {
             Lying::File { .. } => None,
             Lying::Status { text, .. } => Some(text),
         };
-        let dir = self.dir()?;
         let mut temp = self.temp()?;
         let inner = Path::new(&temp.name).join(rel.as_self().file_name());
         let failed = |doing, e| Error::io(doing, self.path(folder), e);
         temp.dir
             .create_dir(&temp.name)
             .map_err(|e| failed("make a folder for", e))?;
-        let parent = dir
-            .open_dir(rel.parent().unwrap_or("."))
-            .map_err(|e| self.refused(folder, e))?;
+        let parent = self.folder(rel.parent().unwrap_or("."))?;
         let copied = match text {
             Some(text) => temp.dir.symlink_contents(text, &inner),
             None => parent.hard_link(rel.file_name(), &temp.dir, &inner),

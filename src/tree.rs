@@ -132,7 +132,8 @@ impl Tree {
         }
         let dir = self.dir()?;
         match dir.read_to_string(".cachy/format") {
-            Ok(found) if found.trim() == FORMAT => {}
+            // Empty: somebody starts beside us, or a crash came in between.
+            Ok(found) if matches!(found.trim(), FORMAT | "") => {}
             Ok(found) => {
                 return Err(Error::Format {
                     path: self.path(".cachy/format"),
@@ -149,7 +150,7 @@ impl Tree {
                 .map_err(|e| Error::io("make", self.path(&path), e))?;
         }
         for (path, text) in [(".cachy/CACHEDIR.TAG", TAG), (".cachy/format", FORMAT)] {
-            if !dir.exists(path) {
+            if dir.metadata(path).map_or(0, |m| m.len()) == 0 {
                 dir.write(path, text)
                     .map_err(|e| Error::io("write", self.path(path), e))?;
             }

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, exceptions, http
@@ -42,7 +43,7 @@ class Cachy:
             return
         try:
             self.cache = Cache(
-                ctx.options.cachy_dir,
+                Path(ctx.options.cachy_dir).expanduser(),
                 mode=ctx.options.cachy_mode,
                 freshness=ctx.options.cachy_freshness,
                 private=ctx.options.cachy_private,
@@ -91,11 +92,11 @@ class Cachy:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Decides what becomes of upstream's answer."""
         transaction = self.transactions.get(flow)
-        if transaction is None or transaction.answered or flow.response is None:
-            return
-        if flow.response.status_code == 101:
-            return
         response = flow.response
+        if transaction is None or transaction.answered or response is None:
+            return
+        if not transaction.upstream:
+            return  # Another addon's answer is neither stored nor changed.
         reply = transaction.exchange.response(response.status_code, list(response.headers.fields))
         if isinstance(reply, Streamed):
             transaction.streamed = reply

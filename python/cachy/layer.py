@@ -200,6 +200,7 @@ class CachyStream(HttpStream):
             yield from super().state_wait_for_response_headers(event)
             return
         self.flow.response = event.response
+        transaction.upstream = True
         if not event.end_stream and (yield from self.check_body_size(False)):
             return
         if (yield from self.check_invalid(False)):

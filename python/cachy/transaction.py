@@ -23,6 +23,8 @@ class Transaction:
     body: Body | None = None
     #: Upstream's body on its way.
     streamed: Streamed | None = None
+    #: What `flow.response` holds came from upstream, not from another addon.
+    upstream: bool = False
     #: `flow.response` is cachy's own.
     answered: bool = False
 
