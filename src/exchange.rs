@@ -534,7 +534,7 @@ impl Exchange {
     /// Lets the client see the end of the body: whole, or cut.
     pub fn close(&mut self, whole: bool) {
         // What wasn't committed is dropped here; the client reads on through the pipe.
-        if let Some(flight) = self.flight.take() {
+        if let Some(mut flight) = self.flight.take() {
             flight.close(whole);
         }
         self.record = None;

@@ -152,7 +152,10 @@ impl Flight {
     }
 
     /// Lets the client see the end: all of it was there, or it was cut.
-    pub fn close(&self, whole: bool) {
+    pub fn close(&mut self, whole: bool) {
+        if let Keep::Status { body, .. } = &mut self.keep {
+            self.pipe.queue(std::mem::take(body));
+        }
         self.pipe.close(whole);
     }
 
@@ -186,6 +189,7 @@ impl Flight {
                 Some(temp)
             }
             Keep::Status { link: None, body } => {
+                self.pipe.queue(body.clone());
                 record.stored = Stored::Slash { body };
                 None
             }
@@ -193,6 +197,7 @@ impl Flight {
                 link: Some(link),
                 body,
             } => {
+                self.pipe.queue(body.clone());
                 let (temp, text) = link_for(store, &link)?;
                 record.stored = Stored::Link { text, body };
                 Some(temp)
@@ -223,9 +228,10 @@ impl Flight {
                 }
             },
             Keep::Status { body, .. } => {
+                // Small, so that the client gets it when it is stored.
                 body.extend_from_slice(bytes);
-                self.pipe.queue(bytes.to_vec());
                 if body.len() > STATUS_BODY {
+                    self.pipe.queue(std::mem::take(body));
                     self.keep = Keep::Nothing;
                 }
             }

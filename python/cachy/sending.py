@@ -1,0 +1,168 @@
+"""The client's side of a stream: a body is read as the client takes it, and no faster."""
+
+import logging
+import time
+from collections.abc import MutableMapping
+from typing import Any, Protocol
+
+from mitmproxy import flow, http
+from mitmproxy.proxy import events
+from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders, ResponseTrailers
+from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
+
+from cachy import room
+from cachy._core import Body
+from cachy.compat import break_off
+from cachy.transaction import Transaction
+
+logger = logging.getLogger(__name__)
+
+Transactions = MutableMapping[http.HTTPFlow, Transaction]
+
+#: Bytes that are read and sent at once.
+CHUNK = 256 * 1024
+#: Bytes for one client before the others have their turn.
+SLICE = 512 * 1024
+#: Bytes from upstream that wait in memory before reading from it stops, and goes on.
+BACKLOG_HIGH, BACKLOG_LOW = 1024 * 1024, 256 * 1024
+
+
+class WindowOpened(events.Event):
+    """The client's HTTP/2 window let through what was waiting for it."""
+
+
+class Parent(Protocol):
+    """The layer of the streams of one client's connection."""
+
+    transactions: Transactions
+    connections: Any
+    #: Streams whose bytes wait for the client's HTTP/2 window.
+    starved: set[int]
+
+    def is_window_closed(self, stream_id: int) -> bool:
+        """Whether bytes of this stream wait for the client's HTTP/2 window."""
+
+
+class SendingStream(HttpStream):
+    """Sends bodies piece by piece."""
+
+    source: Body | None = None
+    awaited_room: room.CachyRoomHook | None = None
+    upstream_over = False
+    held = False
+
+    def __init__(self, context: Any, stream_id: int, parent: Parent) -> None:
+        super().__init__(context, stream_id)
+        self.parent = parent
+
+    @property
+    def transaction(self) -> Transaction | None:
+        """What the addon knows of this flow."""
+        current = getattr(self, "flow", None)
+        return None if current is None else self.parent.transactions.get(current)
+
+    def send_response(self, already_streamed: bool = False) -> CommandGenerator[None]:
+        """As the original, but a large body is streamed."""
+        transaction, response = self.transaction, self.flow.response
+        body = None if transaction is None else transaction.body
+        assert response
+        if body is None or already_streamed or response.raw_content is not None:
+            yield from super().send_response(already_streamed)
+            return
+        response.timestamp_end = time.time()
+        yield HttpResponseHook(self.flow)
+        self.server_state = self.state_done
+        if (yield from self.check_killed(False)):
+            self.forget()
+            return
+        self.source = body
+        yield from self.send_head()
+        yield from self.pump()
+
+    def pump(self) -> CommandGenerator[None]:
+        """Sends what there is to send, as long as the client takes it."""
+        if self.awaited_room is not None:
+            return
+        sent = 0
+        while self.source is not None:
+            if self.parent.is_window_closed(self.stream_id):
+                self.parent.starved.add(self.stream_id)
+                return
+            if sent >= SLICE or not room.has_room(self.context.client):
+                yield from self.await_room()
+                return
+            try:
+                chunk = self.source.read(CHUNK)
+            except (EOFError, OSError) as error:
+                yield from self.break_off(str(error))
+                return
+            if self.held and self.transaction is not None:
+                self.hold(self.transaction.exchange.backlog)
+            if chunk is None:
+                return  # More comes with upstream's next event.
+            if not chunk:
+                yield from self.finish()
+                return
+            sent += len(chunk)
+            yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
+
+    def await_room(self) -> CommandGenerator[None]:
+        """Has `pump` called again when the client's socket has room."""
+        hook: Any = room.CachyRoomHook(room.Room(self.context.client))
+        # Not True: this stream goes on taking events while it waits, and still gets the reply.
+        hook.blocking = self
+        self.awaited_room = hook
+        yield hook
+
+    def finish(self) -> CommandGenerator[None]:
+        """The body has been sent."""
+        self.forget()
+        assert self.flow.response
+        if self.flow.response.trailers:
+            trailers = ResponseTrailers(self.stream_id, self.flow.response.trailers)
+            yield SendHttp(trailers, self.context.client)
+        if self.client_state == self.state_done:
+            yield from self.flow_done()
+
+    def flow_done(self) -> CommandGenerator[None]:
+        """As the original, but not before the body has been sent."""
+        if self.source is None:
+            yield from super().flow_done()
+
+    def send_head(self) -> CommandGenerator[None]:
+        """Sends the head of what is going to be streamed."""
+        assert self.flow.response
+        head = ResponseHeaders(self.stream_id, self.flow.response, end_stream=False)
+        yield SendHttp(head, self.context.client)
+
+    def hold(self, backlog: int) -> None:
+        """Stops reading from upstream while too much waits for a slow client, and goes on."""
+        if not self.held and backlog > BACKLOG_HIGH:
+            self.held = True
+            room.hold(self.context.client, self.context.server, reading=False)
+        elif self.held and backlog < BACKLOG_LOW:
+            self.held = False
+            room.hold(self.context.client, self.context.server, reading=True)
+
+    def break_off(self, reason: str) -> CommandGenerator[None]:
+        """Ends the response in the middle, so that the client knows that it isn't whole."""
+        logger.warning(f"cachy: {self.flow.request.pretty_url} breaks off: {reason}")
+        self.forget()
+        finished = self.server_state == self.state_done
+        self.upstream_over = True
+        if not finished:
+            self.flow.error = flow.Error(reason)
+            yield HttpErrorHook(self.flow)
+        yield SendHttp(break_off(self.stream_id, reason), self.context.client)
+        self.client_state = self.server_state = self.state_errored
+        self.flow.live = False
+        yield DropStream(self.stream_id)
+
+    def forget(self) -> None:
+        """Lets go of the body, and of the file behind it."""
+        self.source = None
+        if (transaction := self.transaction) is not None:
+            transaction.body = transaction.streamed = None
+        self.parent.starved.discard(self.stream_id)
