@@ -2,23 +2,17 @@
 //! people placed. Nothing of it is remembered: the next request looks again.
 
 use std::fs::File;
-use std::io::Read;
-
-use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::headers::Headers;
-use crate::hex::hex;
 use crate::key::{Scheme, Target};
 use crate::layout::{RelPath, path_of};
 use crate::link::StatusLink;
-use crate::meta::{Meta, Record, Seen, Stored};
+use crate::meta::{Meta, Record, Stored};
+use crate::owner::{Owner, owner};
 use crate::select;
 use crate::store::Store;
 use crate::tree::{Lying, Stat};
-
-/// A file larger than this is read for its digest off the hot path only, bytes.
-const QUICK: u64 = 1 << 20;
 
 /// What is there for a request.
 #[derive(Debug)]
@@ -62,20 +56,6 @@ pub struct Entry {
     pub file: Option<File>,
     /// Whose metadata it is: the nominal path, or a variant's.
     pub slot: RelPath,
-}
-
-/// Whose a file is.
-#[derive(Debug)]
-pub enum Owner {
-    /// Cachy's, by this record.
-    Cachy(Record),
-    /// A person's.
-    Person {
-        /// See [`Placed::media_type`].
-        media_type: Option<Vec<u8>>,
-    },
-    /// See [`Found::Undecided`].
-    Undecided,
 }
 
 /// Looks for what answers a GET or HEAD. With `patient`, large files are read where only their
@@ -293,84 +273,4 @@ pub fn leads_to(link: &StatusLink, target: &Target) -> bool {
         .as_deref()
         .and_then(|location| Target::parse(location).ok())
         .is_some_and(|location| location == *target)
-}
-
-/// Tells whose a file is: by size and time, then by the digest.
-///
-/// # Errors
-/// `Io` where it can't be read.
-pub fn owner(
-    store: &Store,
-    slot: &RelPath,
-    file: &File,
-    stat: Stat,
-    linked: bool,
-    patient: bool,
-) -> Result<Owner> {
-    let person = |meta: Option<&Meta>| Owner::Person {
-        media_type: meta.and_then(media_type),
-    };
-    if linked {
-        return Ok(person(None));
-    }
-    let Some(meta) = Meta::load(&store.tree, slot)? else {
-        return Ok(person(None));
-    };
-    let seen = Seen::from(stat);
-    if let Some(record) = meta.records.iter().find(|r| r.is_by_clock(seen)) {
-        return Ok(Owner::Cachy(record.clone()));
-    }
-    let same_size = |record: &&Record| matches!(&record.stored, Stored::File { seen: s, .. } if s.size == seen.size);
-    if meta.placed == Some(seen) || !meta.records.iter().any(|r| same_size(&r)) {
-        return Ok(person(Some(&meta)));
-    }
-    let digest = match store.digests.get(stat) {
-        Some(digest) => digest,
-        None if seen.size > QUICK && !patient => return Ok(Owner::Undecided),
-        None => {
-            let digest =
-                digest(file).map_err(|e| Error::io("read", store.tree.path(slot.as_str()), e))?;
-            store.digests.put(stat, digest.clone());
-            digest
-        }
-    };
-    let is = |record: &&Record| matches!(&record.stored, Stored::File { sha256, .. } if *sha256 == digest);
-    let found = meta.records.iter().find(is).cloned();
-    // So that it need not be read again after a restart; a tree that can't be written remembers
-    // while it runs.
-    if let Err(error) = store.settle(slot, seen, found.as_ref()) {
-        store.troubles.say(&error);
-    }
-    Ok(found.map_or_else(|| person(Some(&meta)), Owner::Cachy))
-}
-
-fn media_type(meta: &Meta) -> Option<Vec<u8>> {
-    let record = meta.records.iter().find(|r| r.status == 200)?;
-    record.headers.get("content-type").map(<[u8]>::to_vec)
-}
-
-fn digest(file: &File) -> std::io::Result<String> {
-    // An own descriptor would share the position; a reader by offset does not.
-    let mut hash = Sha256::new();
-    let mut bytes = vec![0; 256 << 10];
-    let mut at = At { file, offset: 0 };
-    loop {
-        match at.read(&mut bytes)? {
-            0 => return Ok(hex(&hash.finalize())),
-            read => hash.update(&bytes[..read]),
-        }
-    }
-}
-
-struct At<'a> {
-    file: &'a File,
-    offset: u64,
-}
-
-impl Read for At<'_> {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let read = std::os::unix::fs::FileExt::read_at(self.file, into, self.offset)?;
-        self.offset += read as u64;
-        Ok(read)
-    }
 }

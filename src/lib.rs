@@ -8,8 +8,8 @@
 //! 1. **Key.** [`key`] makes the canonical target URI of it, or says why it has none: dot segments,
 //!    a `Host` that names another site. Such a request passes by the cache.
 //! 2. **Look-up.** [`layout`] names the path in the tree, [`tree`] looks at what lies there without
-//!    leaving the folder, [`entry`] tells whose it is: cachy's, by the record in [`meta`], or a
-//!    person's, who is always right. [`link`] reads statuses, [`select`] chooses among variants.
+//!    leaving the folder, [`entry`] tells what answers the request, and [`owner`] whose
+//!    it is: cachy's, by the record in [`meta`], or a person's, who is always right. [`link`] reads statuses, [`select`] chooses among variants.
 //! 3. **Freshness.** [`freshness`] judges a stored response by its URL ([`shape`]), by what the
 //!    origin said ([`cache_control`]) and by what the client asks.
 //! 4. **Hit.** [`answer`] makes the head ([`conditional`], [`range`], [`cache_status`]), and a
@@ -47,6 +47,7 @@ pub mod locks;
 pub mod meta;
 pub mod options;
 pub mod origins;
+pub mod owner;
 pub mod place;
 pub mod range;
 pub mod request;
@@ -54,6 +55,7 @@ pub mod select;
 pub mod shape;
 pub mod storable;
 pub mod store;
+mod sweep;
 pub mod tree;
 pub mod troubles;
 

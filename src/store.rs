@@ -1,22 +1,20 @@
 //! Changing entries: storing a response, confirming one, settling whose a file is. What is durable
 //! when: the body, then its record beside the old one, then the rename that makes it the entry.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
-use crate::entry::{self, Owner};
+use crate::entry;
 use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::key::{Scheme, Target};
 use crate::layout::{RelPath, path_of};
 use crate::meta::{Meta, Millis, Record, Seen, Stored};
 use crate::origins::{Checks, Origins};
+use crate::owner::{Digests, Owner, owner};
 use crate::place::{Expected, Temp};
 use crate::select;
-use crate::tree::{Lying, Stat, Tree};
+use crate::tree::{Lying, Tree};
 use crate::troubles::Troubles;
 
 /// More variants of one URL than this push out the oldest.
@@ -153,7 +151,7 @@ impl Store {
                 stat,
                 at,
                 linked,
-            } => match entry::owner(self, rel, &file, stat, linked, true)? {
+            } => match owner(self, rel, &file, stat, linked, true)? {
                 Owner::Cachy(record) => There {
                     at,
                     expected: Expected::File(stat),
@@ -334,26 +332,4 @@ pub fn updated(stored: &Headers, update: &Headers) -> Headers {
     let fresh = update.0.into_iter().filter(|(name, _)| !bytes(name));
     headers.0.extend(fresh);
     headers
-}
-
-/// Digests of files by their identity, size and time, so that a tree that can't be written is read
-/// once and not for each request.
-#[derive(Debug, Default)]
-pub struct Digests(Mutex<HashMap<Stat, String>>);
-
-impl Digests {
-    /// The digest of a file that is still the same.
-    #[must_use]
-    pub fn get(&self, stat: Stat) -> Option<String> {
-        self.0.lock().get(&stat).cloned()
-    }
-
-    /// Remembers one.
-    pub fn put(&self, stat: Stat, digest: String) {
-        let mut known = self.0.lock();
-        if known.len() >= 10_000 {
-            known.clear();
-        }
-        known.insert(stat, digest);
-    }
 }

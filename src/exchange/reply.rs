@@ -1,0 +1,178 @@
+//! What to do with upstream's answer, or without one.
+
+use super::{Confirm, Exchange, Fallback, Reply};
+use crate::answer::{self, Answer};
+use crate::cache_status::CacheStatus;
+use crate::coding;
+use crate::entry::Entry;
+use crate::flight::{Flight, Storing};
+use crate::freshness::initial_age;
+use crate::headers::Headers;
+use crate::layout::path_of;
+use crate::meta::{Millis, Record, Stored};
+use crate::select;
+use crate::storable;
+use crate::store::updated;
+
+impl Exchange {
+    /// What to do with the head of upstream's response.
+    pub fn response(&mut self, status: u16, headers: &Headers, now: Millis) -> Reply {
+        let failing = status >= 500 || status == 429;
+        if !failing {
+            self.store.origins.answered(&self.request.origin());
+        }
+        if failing && !matches!(self.fallback, Fallback::None) {
+            let stale = CacheStatus::hit().detail("stale-if-error");
+            if let Some(answer) = self.fall_back(stale, now) {
+                return Reply::Answer(answer);
+            }
+        }
+        if status == 304
+            && self.conditional
+            && let Fallback::Entry(entry) = std::mem::take(&mut self.fallback)
+        {
+            return Reply::Answer(self.confirmed(entry, headers, now));
+        }
+        let begun = self.begin(status, headers, now);
+        let flight = self.flight.insert(begun);
+        let storing = flight.is_storing();
+        let body = flight.body();
+        self.status.stored = storing;
+        let mut out = headers.clone();
+        if let Some(record) = &self.record {
+            out = record.headers.clone();
+            if record.decoded {
+                answer::weaken(&mut out);
+            }
+            for cookie in headers.all("set-cookie") {
+                // Not stored, but this client's own.
+                out.push("Set-Cookie", cookie.to_vec());
+            }
+            if let Some(age) = headers.get("age") {
+                out.push("Age", age.to_vec());
+            }
+            if let Some(length) = headers.get("content-length").filter(|_| !record.decoded) {
+                out.push("Content-Length", length.to_vec());
+            }
+        }
+        out.push("Cache-Status", self.status.to_string());
+        self.frame(status, &mut out);
+        Reply::Body(out, body)
+    }
+
+    /// The 304 to our own check.
+    fn confirmed(&mut self, mut entry: Entry, headers: &Headers, now: Millis) -> Answer {
+        self.status.forwarded_status = Some(304);
+        let age = initial_age(headers, now - self.sent_at, now);
+        self.confirm = Some(Confirm {
+            slot: entry.slot.clone(),
+            record: entry.record.clone(),
+            update: headers.clone(),
+            initial_age: age,
+            at: now,
+        });
+        entry.record.headers = updated(&entry.record.headers, headers);
+        entry.record.stored_at = now;
+        entry.record.initial_age = age;
+        let status = self.status;
+        self.answer(entry, status, now)
+    }
+
+    /// Decides what is stored, and begins to.
+    fn begin(&mut self, status: u16, headers: &Headers, now: Millis) -> Flight {
+        let announced = headers.text("content-length").and_then(|n| n.parse().ok());
+        let chosen = match (&self.target, self.storing) {
+            (Some(target), true) => {
+                let request = &self.request.headers;
+                storable::storing(target, request, status, headers, self.settings.policy)
+                    .map(|storing| (storing, target))
+            }
+            _ => return Flight::begin(&self.store, Storing::Nothing, false, None),
+        };
+        let (storing, target) = match chosen {
+            Ok(chosen) => chosen,
+            Err(detail) => {
+                self.status.detail = Some(detail);
+                // The client asked for the whole to be stored in one coding; nothing is decoded now.
+                return Flight::begin(&self.store, Storing::Nothing, false, None);
+            }
+        };
+        let decode = storing == Storing::File && coding::is_decodable(self.coding, headers);
+        let mut stored = headers.storable();
+        stored.remove("age");
+        if decode {
+            stored.remove("content-encoding");
+        }
+        let codings = stored.list("content-encoding");
+        let selecting = select::selecting(target, &self.request.headers, headers);
+        let mut asked = Headers::default();
+        if let Some(coding) = self.coding {
+            asked.push("Accept-Encoding", coding);
+        }
+        self.record = Some(Record {
+            scheme: target.scheme(),
+            status,
+            headers: stored,
+            // `Vary: *` is stored only where everything is served for ever.
+            selecting: selecting.unwrap_or_default(),
+            stored_at: now,
+            initial_age: initial_age(headers, now - self.sent_at, now),
+            checked_at: self.check.as_ref().map(|_| now),
+            close_delimited: announced.is_none() && !headers.has("transfer-encoding"),
+            decoded: decode,
+            label: !codings.is_empty() && !select::accepts_coding(&asked, &codings),
+            stored: Stored::Slash { body: Vec::new() },
+        });
+        Flight::begin(&self.store, storing, decode, announced)
+    }
+
+    /// A body of unknown length needs chunks towards HTTP/1.1 (RFC 9112 section 6.1).
+    fn frame(&self, status: u16, headers: &mut Headers) {
+        let bodiless = self.request.is_head() || status < 200 || matches!(status, 204 | 304);
+        let told = headers.has("content-length") || headers.has("transfer-encoding");
+        if self.request.old {
+            // Knows no chunks: the closing of the connection is the end.
+            headers.remove("transfer-encoding");
+        }
+        if !bodiless && !told && !self.request.multiplexed && !self.request.old {
+            headers.push("Transfer-Encoding", "chunked");
+        }
+    }
+
+    /// Upstream could not be reached, or broke off before its head, or took too long.
+    pub fn failed(&mut self, reason: &str, now: Millis) -> Answer {
+        self.check = None;
+        self.store.origins.failed(&self.request.origin(), now);
+        let stale = CacheStatus::hit().detail("stale-if-error");
+        if let Some(answer) = self.fall_back(stale, now) {
+            return answer;
+        }
+        let origin = self.request.origin();
+        let stored = self.target.as_ref().map_or_else(String::new, |target| {
+            let path = self.store.tree.path(path_of(target).as_str());
+            format!(
+                "Nothing is stored for {} either.\nTo have it answered from the cache, put the file at\n  {}\n",
+                target.url(),
+                path.display()
+            )
+        });
+        let text = format!("cachy: {origin} can't be reached: {reason}\n{stored}");
+        let status = CacheStatus {
+            stored: false,
+            detail: Some("upstream-failed"),
+            ..self.status
+        };
+        answer::text(502, &text, self.request.is_head(), status)
+    }
+
+    fn fall_back(&mut self, status: CacheStatus, now: Millis) -> Option<Answer> {
+        match std::mem::take(&mut self.fallback) {
+            Fallback::None => None,
+            Fallback::Entry(entry) => Some(self.answer(entry, status, now)),
+            Fallback::Index => {
+                let target = self.target.as_ref()?;
+                Some(answer::slash(target, self.request.is_head(), status))
+            }
+        }
+    }
+}
