@@ -27,10 +27,10 @@ pub enum Owner {
     Cachy(Record),
     /// A person's.
     Person {
-        /// See [`Placed::media_type`].
+        /// See [`crate::entry::Placed::media_type`].
         media_type: Option<Vec<u8>>,
     },
-    /// See [`Found::Undecided`].
+    /// See [`crate::entry::Found::Undecided`].
     Undecided,
 }
 
