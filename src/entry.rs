@@ -11,6 +11,7 @@ use crate::link::StatusLink;
 use crate::meta::{Meta, Record, Stored};
 use crate::owner::{Owner, owner};
 use crate::select;
+use crate::storable::leads_back;
 use crate::store::Store;
 use crate::tree::{Lying, Stat};
 
@@ -97,7 +98,7 @@ pub fn find(store: &Store, target: &Target, request: &Headers, patient: bool) ->
             Owner::Undecided => return Ok(Found::Undecided),
         },
     };
-    if !answers_scheme(&entry.record, target) {
+    if !answers_scheme(&entry.record, target) || leads_back(&entry.record, target) {
         return Ok(nothing(false));
     }
     if select::matches(&entry.record, target, request) {
@@ -145,7 +146,9 @@ fn find_variant(
             }
             Lying::Nothing | Lying::Folder => continue,
         };
-        let fits = answers_scheme(&record, target) && select::matches(&record, target, request);
+        let fits = answers_scheme(&record, target)
+            && !leads_back(&record, target)
+            && select::matches(&record, target, request);
         if fits {
             return Ok(Found::Stored(Entry { record, file, slot }));
         }
@@ -195,20 +198,17 @@ fn slash(
             slot: rel.clone(),
         }));
     }
-    let placed = match lying {
+    match lying {
         Lying::File {
             file, stat, linked, ..
-        } => match owner(store, index, &file, stat, linked, patient)? {
-            Owner::Person { .. } => true,
-            Owner::Cachy(_) => false,
-            Owner::Undecided => return Ok(Found::Undecided),
-        },
-        _ => false,
-    };
-    if placed {
-        return Ok(Found::PlacedIndex);
+        } => Ok(match owner(store, index, &file, stat, linked, patient)? {
+            Owner::Person { .. } => Found::PlacedIndex,
+            Owner::Cachy(_) => nothing(true),
+            Owner::Undecided => Found::Undecided,
+        }),
+        // A status there may itself lead back here.
+        _ => Ok(nothing(false)),
     }
-    Ok(nothing(true))
 }
 
 /// A person's `index.html` for a URL that spells it, where nothing is stored for that.

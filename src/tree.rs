@@ -21,6 +21,7 @@ use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use parking_lot::RwLock;
+use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 use crate::layout::RelPath;
@@ -236,7 +237,7 @@ impl Tree {
         });
         match opened {
             Ok(file) => self.opened(file.into_std(), rel, true),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(error) if is_nothing(&error) || is_errno(&error, Errno::LOOP) => {
                 Err(self.barred(name, "is a link that leads nowhere"))
             }
             Err(error) => Err(self.refused(name, error)),
@@ -288,6 +289,10 @@ impl Tree {
     pub(crate) fn refused(&self, rel: &str, error: io::Error) -> Error {
         if error.kind() == ErrorKind::PermissionDenied && error.raw_os_error().is_none() {
             self.barred(rel, "leads out of cachy_dir")
+        } else if is_errno(&error, Errno::LOOP) {
+            self.barred(rel, "lies behind links that go round")
+        } else if is_errno(&error, Errno::NXIO) {
+            self.barred(rel, "is neither a file nor a folder")
         } else {
             Error::io("open", self.path(rel), error)
         }
@@ -310,6 +315,10 @@ fn reading() -> OpenOptions {
     // A named pipe in the tree must not block us.
     options.read(true).custom_flags(libc::O_NONBLOCK);
     options
+}
+
+fn is_errno(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno.raw_os_error())
 }
 
 fn is_nothing(error: &io::Error) -> bool {

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -15,6 +16,8 @@ from cachy._core import Answer, Cache, Forward, Pause, Streamed
 from cachy.layer import take_over
 from cachy.transaction import Transaction, request_of
 
+logger = logging.getLogger(__name__)
+
 #: Seconds after which a request no longer waits for another one's check.
 PATIENCE = 10.0
 
@@ -23,6 +26,7 @@ class Cachy:
     """The addon."""
 
     cache: Cache | None = None
+    started = False
 
     def __init__(self) -> None:
         self.transactions: WeakKeyDictionary[http.HTTPFlow, Transaction] = WeakKeyDictionary()
@@ -31,7 +35,30 @@ class Cachy:
     def load(self, loader: Loader) -> None:
         """Declares the options."""
         options.declare(loader)
+        try:
+            # Values from the command line, which may not be of the option's type.
+            ctx.options.process_deferred()
+        except exceptions.OptionsError as error:
+            # mitmproxy doesn't say which.
+            given = ", ".join(sorted(options.NAMES & ctx.options.deferred.keys()))
+            self.refuse(exceptions.OptionsError(f"{given}: {error}"))
         options.suit_mitmproxy()
+
+    def running(self) -> None:
+        """The start is over."""
+        self.started = True
+
+    def refuse(self, error: Exception) -> None:
+        """Refuses an option.
+
+        Raises:
+            OptionsError: While mitmproxy runs, so that the change doesn't take place.
+        """
+        if self.started:
+            raise exceptions.OptionsError(str(error)) from error
+        # Raised at the start, it would be lost or buried with the task that loads scripts; an error
+        # in the log ends the start.
+        logger.error(f"cachy: {error}")
 
     def configure(self, updated: AbstractSet[str]) -> None:
         """Opens the cache with the options as they are.
@@ -49,7 +76,7 @@ class Cachy:
                 private=ctx.options.cachy_private,
             )
         except ValueError as error:
-            raise exceptions.OptionsError(str(error)) from error
+            self.refuse(error)
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Puts our layers in the place of mitmproxy's for HTTP."""
@@ -123,6 +150,10 @@ class Cachy:
         """Keeps everything at home while offline, also what isn't HTTP."""
         if self.cache is not None and self.cache.offline:
             data.server.error = "cachy is offline (cachy_mode=offline)"
+
+    def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Makes the new connection one that can be held, see `room`."""
+        room.make_holdable(data.client, data.server)
 
     async def cachy_room(self, data: room.Room) -> None:
         """Waits until a client takes more, see `room`."""

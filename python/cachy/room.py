@@ -1,4 +1,10 @@
-"""Waiting until a client takes more bytes: a hook of our own between two pieces of a body."""
+"""Flow control between one client and its origins.
+
+mitmproxy has one rule for a client and all its origins: after each piece that comes in, it waits
+until everything that was written has gone out. A client that stalls would so stop the fetch that
+others wait for. Here the two sides are apart: bytes are read for a client when its socket has room,
+and an origin is held only when too much of what isn't going to the disk waits in memory.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -30,6 +36,40 @@ class CachyRoomHook(commands.StartHook):
     room: Room
 
 
+class Outlet:
+    """A client's writer that doesn't hold up mitmproxy while bodies of ours are being sent."""
+
+    def __init__(self, writer: Any) -> None:
+        self.writer = writer
+        self.bodies = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.writer, name)
+
+    async def drain(self) -> None:
+        """What mitmproxy waits for after each piece from anywhere."""
+        if not self.bodies:
+            await self.writer.drain()
+
+
+class Inlet:
+    """An origin's reader that can be held."""
+
+    def __init__(self, reader: Any) -> None:
+        self.reader = reader
+        self.open = asyncio.Event()
+        self.open.set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.reader, name)
+
+    async def read(self, most: int) -> bytes:
+        """As the original, once it isn't held."""
+        await self.open.wait()
+        data: bytes = await self.reader.read(most)
+        return data
+
+
 def io_of(client: Client, connection: Connection) -> Any | None:
     """Reader and writer of a connection that belongs to a client, where it is open.
 
@@ -39,6 +79,22 @@ def io_of(client: Client, connection: Connection) -> Any | None:
     """
     handler = builtin("proxyserver").connections.get(client.id)
     return None if handler is None else handler.transports.get(connection)
+
+
+def begin(client: Client) -> None:
+    """A body of ours begins to be sent to this client."""
+    io = io_of(client, client)
+    if io is not None and io.writer is not None:
+        if not isinstance(io.writer, Outlet):
+            io.writer = Outlet(io.writer)
+        io.writer.bodies += 1
+
+
+def end(client: Client) -> None:
+    """A body of ours has been sent, or given up."""
+    io = io_of(client, client)
+    if io is not None and isinstance(io.writer, Outlet):
+        io.writer.bodies -= 1
 
 
 def has_room(client: Client) -> bool:
@@ -52,29 +108,39 @@ async def wait(room: Room) -> None:
     """Waits for room, and lets others have their turn."""
     io = io_of(room.client, room.client)
     if io is not None and io.writer is not None:
+        writer = io.writer.writer if isinstance(io.writer, Outlet) else io.writer
         try:
-            await asyncio.wait_for(io.writer.drain(), STALLED)
+            await asyncio.wait_for(writer.drain(), STALLED)
         except TimeoutError:
-            io.writer.transport.abort()
+            writer.transport.abort()
         except OSError:
             pass  # The client has gone, which mitmproxy is about to tell.
     await asyncio.sleep(0)
 
 
-def hold(client: Client, server: Connection, reading: bool) -> None:
-    """Stops reading from an origin, or goes on."""
+def make_holdable(client: Client, server: Connection) -> None:
+    """Lets `hold` work on a connection that has just been opened."""
     io = io_of(client, server)
-    transport = None if io is None else getattr(io.writer, "transport", None)
-    if transport is not None:
-        if reading:
-            transport.resume_reading()
-        else:
-            transport.pause_reading()
+    if io is not None and io.reader is not None:
+        io.reader = Inlet(io.reader)
+
+
+def hold(client: Client, server: Connection) -> None:
+    """Stops reading from an origin."""
+    io = io_of(client, server)
+    if io is not None and isinstance(io.reader, Inlet):
+        io.reader.open.clear()
+
+
+def release(client: Client, server: Connection) -> None:
+    """Goes on reading from an origin."""
+    io = io_of(client, server)
+    if io is not None and isinstance(io.reader, Inlet):
+        io.reader.open.set()
 
 
 def ended_cleanly(client: Client, server: Connection) -> bool:
     """Whether a connection that the origin closed was closed in good order, not reset."""
     io = io_of(client, server)
-    reader = None if io is None else io.reader
-    exception = getattr(reader, "exception", None)
+    exception = None if io is None else getattr(io.reader, "exception", None)
     return exception is None or exception() is None

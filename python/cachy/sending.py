@@ -77,7 +77,7 @@ class SendingStream(HttpStream):
         if (yield from self.check_killed(False)):
             self.forget()
             return
-        self.source = body
+        self.take(body)
         yield from self.send_head()
         yield from self.pump()
 
@@ -137,14 +137,19 @@ class SendingStream(HttpStream):
         head = ResponseHeaders(self.stream_id, self.flow.response, end_stream=False)
         yield SendHttp(head, self.context.client)
 
+    def take(self, body: Body) -> None:
+        """Begins to send a body."""
+        self.source = body
+        room.begin(self.context.client)
+
     def hold(self, backlog: int) -> None:
         """Stops reading from upstream while too much waits for a slow client, and goes on."""
-        if not self.held and backlog > BACKLOG_HIGH:
+        if backlog > BACKLOG_HIGH:
             self.held = True
-            room.hold(self.context.client, self.context.server, reading=False)
+            room.hold(self.context.client, self.context.server)
         elif self.held and backlog < BACKLOG_LOW:
             self.held = False
-            room.hold(self.context.client, self.context.server, reading=True)
+            room.release(self.context.client, self.context.server)
 
     def break_off(self, reason: str) -> CommandGenerator[None]:
         """Ends the response in the middle, so that the client knows that it isn't whole."""
@@ -162,7 +167,10 @@ class SendingStream(HttpStream):
 
     def forget(self) -> None:
         """Lets go of the body, and of the file behind it."""
-        self.source = None
+        if self.source is not None:
+            self.source = None
+            room.end(self.context.client)
+        self.hold(0)
         if (transaction := self.transaction) is not None:
             transaction.body = transaction.streamed = None
         self.parent.starved.discard(self.stream_id)

@@ -25,7 +25,7 @@ from OpenSSL import SSL
 
 from cachy import room
 from cachy.compat import give_up
-from cachy.sending import SendingStream, WindowOpened
+from cachy.sending import Parent, SendingStream, WindowOpened
 
 
 class TooSlow(events.Event):
@@ -35,14 +35,21 @@ class TooSlow(events.Event):
 class CachyStream(SendingStream):
     """Takes what upstream sends to the core."""
 
+    #: The one that counts, and all that are still to ring.
     deadline: commands.RequestWakeup | None = None
+    deadlines: list[commands.RequestWakeup]
     connecting = False
     abandoned: commands.Command | None = None
     head_waits = False
 
+    def __init__(self, context: Any, stream_id: int, parent: Parent) -> None:
+        super().__init__(context, stream_id, parent)
+        self.deadlines = []
+
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """As the original, but a deadline also ends the wait for a connection."""
-        if isinstance(event, events.Wakeup):
+        if isinstance(event, events.Wakeup) and event.command in self.deadlines:
+            self.deadlines.remove(event.command)
             if event.command is self.deadline:
                 self.deadline = None
                 if self.connecting and self._paused is not None:
@@ -79,15 +86,19 @@ class CachyStream(SendingStream):
             return (yield from super().make_server_connection())
         connect, head = forward.deadlines
         self.connecting = True
-        self.deadline = commands.RequestWakeup(connect)
-        yield self.deadline
+        yield self.set_deadline(connect)
         connected: bool = yield from super().make_server_connection()
         self.connecting = False
         self.deadline = None
         if connected:
-            self.deadline = commands.RequestWakeup(head)
-            yield self.deadline
+            yield self.set_deadline(head)
         return connected
+
+    def set_deadline(self, seconds: float) -> commands.RequestWakeup:
+        """The command that has `too_slow` called unless `deadline` is taken back before."""
+        self.deadline = commands.RequestWakeup(seconds)
+        self.deadlines.append(self.deadline)
+        return self.deadline
 
     def too_slow(self) -> CommandGenerator[None]:
         """Answers from the tree in the place of an origin that takes too long."""
@@ -129,7 +140,7 @@ class CachyStream(SendingStream):
         if (yield from self.check_killed(True)):
             return
         if transaction.streamed is not None:
-            self.source = transaction.streamed.body
+            self.take(transaction.streamed.body)
             self.flow.response.stream = True
             self.server_state = self.state_body
             # A head without a body tells the client that all is there, so it comes last.
