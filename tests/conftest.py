@@ -28,9 +28,7 @@ def addon_script() -> Path:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Show what the proxies printed where a test failed."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
     if report.failed:

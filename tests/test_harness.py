@@ -40,9 +40,7 @@ def test_unrouted_is_418(plain: Proxy, host: str) -> None:
 
 def test_conditions_and_ranges(plain: Proxy, origin: Origin, host: str) -> None:
     url = f"https://{host}/f"
-    answer = origin.route(
-        url, b"0123456789", etag='"1"', last_modified="date", ranges=True
-    )
+    answer = origin.route(url, b"0123456789", etag='"1"', last_modified="date", ranges=True)
     with Connection(plain, url) as connection:
 
         def ask(name: str, value: str) -> tuple[int, bytes]:
@@ -101,9 +99,7 @@ def test_cut_short(plain: Proxy, origin: Origin, host: str, how: str) -> None:
     gate = origin.gate()
 
     async def handler(request: Request, reply: Reply) -> None:
-        await reply.head(
-            length=None if how == "chunked" else 6, chunked=how != "length"
-        )
+        await reply.head(length=None if how == "chunked" else 6, chunked=how != "length")
         await reply.send(b"abc")
         await gate.passed()
         if how == "length":
@@ -150,9 +146,7 @@ def test_large_body(plain: Proxy, origin: Origin, host: str) -> None:
     assert plain.open_fds() > 5
 
 
-def test_slow_client_holds_the_origin_back(
-    plain: Proxy, origin: Origin, host: str
-) -> None:
+def test_slow_client_holds_the_origin_back(plain: Proxy, origin: Origin, host: str) -> None:
     replies: list[Reply] = []
 
     async def handler(request: Request, reply: Reply) -> None:

@@ -39,9 +39,7 @@ def test_http2_to_http1(plain: Proxy, origin: Origin, host: str) -> None:
 
 
 @pytest.mark.parametrize("upstream_h2", [False, True])
-def test_http2_windows(
-    plain: Proxy, origin: Origin, host: str, upstream_h2: bool
-) -> None:
+def test_http2_windows(plain: Proxy, origin: Origin, host: str, upstream_h2: bool) -> None:
     if upstream_h2:
         origin.http2_hosts.add(host)
     origin.route(f"https://{host}/a", b"abcdef")

@@ -31,9 +31,7 @@ def test_other_ports(plain: Proxy, origin: Origin, host: str) -> None:
     assert fetch(plain, f"http://{host}:8080/").body == b"plain"
 
 
-def test_another_server(
-    plain: Proxy, origin: Origin, network: Network, ca: CA, host: str
-) -> None:
+def test_another_server(plain: Proxy, origin: Origin, network: Network, ca: CA, host: str) -> None:
     url = f"https://{host}/"
     with Origin(ca) as other:
         other.route(url, b"other")

@@ -23,9 +23,7 @@ def test_pattern() -> None:
     assert Pattern(99, seed=1).sha256 != Pattern(99).sha256
 
 
-def test_log_restart_and_kill(
-    start_proxy: ProxyFactory, origin: Origin, host: str
-) -> None:
+def test_log_restart_and_kill(start_proxy: ProxyFactory, origin: Origin, host: str) -> None:
     proxy = start_proxy(scripts=[], options={"connection_strategy": "lazy"})
     assert proxy.url == f"http://127.0.0.1:{proxy.port}"
     fetch(proxy, f"https://{host}/seen")

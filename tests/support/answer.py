@@ -82,9 +82,7 @@ class Answer:
         await reply.head(
             status,
             headers,
-            length=stop - start
-            if self.framing == "length" and status not in BODILESS
-            else None,
+            length=stop - start if self.framing == "length" and status not in BODILESS else None,
             chunked=self.framing == "chunked",
             close=self.framing == "close",
         )

@@ -71,9 +71,7 @@ class CA:
             .not_valid_after(now + datetime.timedelta(days=30))
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), False)
             .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(
-                    self._key.public_key()
-                ),
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
                 critical=False,
             )
         )
@@ -85,12 +83,8 @@ class CA:
                 self._builder(_name(host), self._leaf_key.public_key())
                 .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
                 .add_extension(_usage(authority=False), critical=True)
-                .add_extension(
-                    x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False
-                )
-                .add_extension(
-                    x509.SubjectAlternativeName([_general_name(host)]), False
-                )
+                .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
+                .add_extension(x509.SubjectAlternativeName([_general_name(host)]), False)
                 .sign(self._key, hashes.SHA256())
             )
             path = self._folder / f"leaf{len(self._files)}.pem"

@@ -152,9 +152,7 @@ class H2Client:
     def read(self, number: int, size: int, timeout: float | None = None) -> bytes:
         """At least one byte of the body and at most `size`; b"" at its end."""
         stream = self.streams[number]
-        self.pump(
-            lambda: bool(stream.data) or stream.ended or self._gone(number), timeout
-        )
+        self.pump(lambda: bool(stream.data) or stream.ended or self._gone(number), timeout)
         if not stream.data and self._gone(number):
             raise Incomplete(f"stream {number} was reset ({stream.reset})")
         data = bytes(stream.data[:size])

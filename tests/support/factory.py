@@ -75,10 +75,7 @@ class ProxyFactory:
 
     def logs(self) -> list[tuple[str, str]]:
         """Title and last lines of each proxy's output."""
-        return [
-            (proxy.settings.log_file.name, proxy.log()[-LOG_TAIL:])
-            for proxy in self.proxies
-        ]
+        return [(proxy.settings.log_file.name, proxy.log()[-LOG_TAIL:]) for proxy in self.proxies]
 
     def __enter__(self) -> Self:
         self.living.append(self)

@@ -36,9 +36,7 @@ class Origin(Routes):
         self._numbers = itertools.count(1)
         self._peers: dict[asyncio.Task[None], Peer] = {}
         self._busy: dict[int, int] = {}
-        self._sni: weakref.WeakKeyDictionary[ssl.SSLObject, str] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._sni: weakref.WeakKeyDictionary[ssl.SSLObject, str] = weakref.WeakKeyDictionary()
         self.accepted = 0
         """Connections accepted (TLS: shaken hands) since the last `clear()`."""
         self.http2_hosts: set[str] = set()
@@ -139,9 +137,7 @@ class Origin(Routes):
 
     async def _cut(self, *, idle: bool) -> None:
         doomed = {
-            task: peer
-            for task, peer in self._peers.items()
-            if idle or peer.number in self._busy
+            task: peer for task, peer in self._peers.items() if idle or peer.number in self._busy
         }
         for task, peer in doomed.items():
             peer.writer.transport.abort()
@@ -149,9 +145,7 @@ class Origin(Routes):
         if doomed:
             await asyncio.wait(doomed, timeout=5)
 
-    def _on_sni(
-        self, tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext
-    ) -> int | None:
+    def _on_sni(self, tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
         if name:
             self._sni[tls] = name
             untrusted = name in self.untrusted_hosts

@@ -132,9 +132,7 @@ class Http2Reply(Reply):
         if length is not None:
             fields.append(("content-length", str(length)))
         self.started = True
-        self._connection.h2.send_headers(
-            self._number, [(":status", str(status)), *fields]
-        )
+        self._connection.h2.send_headers(self._number, [(":status", str(status)), *fields])
         await self._connection.flush()
 
     async def send(self, data: bytes | memoryview) -> None:
@@ -142,9 +140,7 @@ class Http2Reply(Reply):
         h2 = self._connection.h2
         while len(data):
             self._check()
-            room = min(
-                h2.local_flow_control_window(self._number), h2.max_outbound_frame_size
-            )
+            room = min(h2.local_flow_control_window(self._number), h2.max_outbound_frame_size)
             if room <= 0:
                 self._connection.moved.clear()
                 await self._connection.moved.wait()
@@ -167,9 +163,7 @@ class Http2Reply(Reply):
         stream = self._connection.streams[self._number]
         if not stream.reset:
             stream.reset = True
-            self._connection.h2.reset_stream(
-                self._number, h2.errors.ErrorCodes.INTERNAL_ERROR
-            )
+            self._connection.h2.reset_stream(self._number, h2.errors.ErrorCodes.INTERNAL_ERROR)
             self._connection.push()
 
     async def raw(self, data: bytes) -> None:

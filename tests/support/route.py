@@ -54,9 +54,7 @@ class Route:
         if _is_address(host) and port in (80, 443):
             data.server.address = ("127.0.0.1", self.port(host, port))
 
-    async def getaddrinfo(
-        self, host: Any, port: Any, **options: Any
-    ) -> list[tuple[Any, ...]]:
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> list[tuple[Any, ...]]:
         """Every name lives on loopback."""
         name = host.decode() if isinstance(host, bytes) else host
         if not name or _is_address(name):

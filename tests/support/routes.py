@@ -36,16 +36,12 @@ class Routes:
         Conditions and ranges are ignored unless asked for. What comes back may
         be changed later: `answer.body = b"new"`.
         """
-        answer = Answer(
-            body, status, header_list(headers), etag, last_modified, ranges, framing
-        )
+        answer = Answer(body, status, header_list(headers), etag, last_modified, ranges, framing)
         scheme, authority, target = split_url(url)
         self.handle(plain_host(authority, scheme), target, answer, scheme=scheme)
         return answer
 
-    def handle(
-        self, host: str, target: str, handler: Handler, *, scheme: str = "*"
-    ) -> None:
+    def handle(self, host: str, target: str, handler: Handler, *, scheme: str = "*") -> None:
         """Answer by `handler`; target and scheme "*" stand for all.
 
         `host` is as in the Host header: with the port unless it is the default.

@@ -31,9 +31,7 @@ def tree(root: Path) -> dict[str, bytes | str]:
     return found
 
 
-def wait_until(
-    predicate: Callable[[], T], timeout: float = 10, what: str = "the condition"
-) -> T:
+def wait_until(predicate: Callable[[], T], timeout: float = 10, what: str = "the condition") -> T:
     """What `predicate` gives as soon as that is true; fails after `timeout`."""
     deadline = time.monotonic() + timeout
     while True:

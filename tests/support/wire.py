@@ -67,9 +67,7 @@ class Wire:
         if status != 200:
             raise ConnectionRefusedError(f"CONNECT: {status} {reason}")
 
-    def _tls(
-        self, proxy: Target, sni: str, verify: bool, alpn: tuple[str, ...]
-    ) -> None:
+    def _tls(self, proxy: Target, sni: str, verify: bool, alpn: tuple[str, ...]) -> None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if verify:
             context.load_verify_locations(proxy.ca_pem)
