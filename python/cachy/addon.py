@@ -39,9 +39,7 @@ class Cachy:
             # Values from the command line, which may not be of the option's type.
             ctx.options.process_deferred()
         except exceptions.OptionsError as error:
-            # mitmproxy doesn't say which.
-            given = ", ".join(sorted(options.NAMES & ctx.options.deferred.keys()))
-            self.refuse(exceptions.OptionsError(f"{given}: {error}"))
+            self.refuse(exceptions.OptionsError(f"{options.given()}: {error}"))
         options.suit_mitmproxy()
 
     def running(self) -> None:

@@ -54,6 +54,13 @@ def declare(loader: Taker) -> None:
     )
 
 
+def given() -> str:
+    """What of our options was given at the start and isn't set yet, which mitmproxy doesn't say."""
+    waiting = sorted(NAMES & ctx.options.deferred.keys())
+    values = [getattr(ctx.options.deferred[name], "val", "") for name in waiting]
+    return ", ".join(f"{name}={value}" for name, value in zip(waiting, values, strict=True))
+
+
 def suit_mitmproxy() -> None:
     """Sets what a cache needs of mitmproxy's own options, unless the user set it.
 
