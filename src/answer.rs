@@ -1,6 +1,9 @@
 //! The head and body that a client gets from the tree: RFC 9110 over a stored response, over a
 //! person's file, and the texts that cachy writes itself.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
 use crate::body::Body;
 use crate::cache_status::CacheStatus;
 use crate::conditional;
@@ -11,6 +14,7 @@ use crate::key::Target;
 use crate::link::StatusLink;
 use crate::meta::{Millis, Stored};
 use crate::range::{self, Wanted};
+use crate::shape;
 
 /// A whole answer.
 #[derive(Debug)]
@@ -76,10 +80,8 @@ pub fn placed(
         media_type,
     } = placed;
     let mut headers = Headers::default();
-    headers.push(
-        "Content-Type",
-        media_type.unwrap_or_else(|| by_name(target).into_bytes()),
-    );
+    let media_type = media_type.unwrap_or_else(|| guessed(&file, target).into_bytes());
+    headers.push("Content-Type", media_type);
     headers.push(
         "Last-Modified",
         format_date(stat.mtime_ns.div_euclid(1_000_000)),
@@ -211,6 +213,21 @@ pub fn weaken(headers: &mut Headers) {
     if let Some(tag) = headers.text("etag").filter(|tag| tag.starts_with('"')) {
         let weak = format!("W/{tag}");
         headers.set("ETag", weak);
+    }
+}
+
+/// The media type of a person's file: by its name, but for a Python index, whose name is the same
+/// for HTML and for JSON (PEP 691).
+fn guessed(file: &File, target: &Target) -> String {
+    let mut first = [0; 64];
+    let json = shape::is_simple(target)
+        && file
+            .read_at(&mut first, 0)
+            .is_ok_and(|read| first[..read].trim_ascii_start().starts_with(b"{"));
+    if json {
+        "application/vnd.pypi.simple.v1+json".to_owned()
+    } else {
+        by_name(target)
     }
 }
 

@@ -51,8 +51,8 @@ fn entity_tags(list: &str) -> impl Iterator<Item = &str> {
 pub fn validators(stored: &Headers) -> Vec<(&'static str, Vec<u8>)> {
     let of = |from, to| stored.get(from).map(|value| (to, value.to_vec()));
     [
-        of("etag", "If-None-Match"),
-        of("last-modified", "If-Modified-Since"),
+        of("etag", "if-none-match"),
+        of("last-modified", "if-modified-since"),
     ]
     .into_iter()
     .flatten()

@@ -22,6 +22,8 @@ pub enum Found {
     Nothing {
         /// Something is stored for other request fields.
         vary: bool,
+        /// And that is still something that the request takes.
+        other: Option<Box<Entry>>,
         /// `NAME/index.html` is there: the answer is a redirect where upstream can't be asked.
         index: bool,
     },
@@ -104,7 +106,16 @@ pub fn find(store: &Store, target: &Target, request: &Headers, patient: bool) ->
     if select::matches(&entry.record, target, request) {
         return Ok(Found::Stored(entry));
     }
-    find_variant(store, target, request, &rel, patient)
+    let found = find_variant(store, target, request, &rel, patient)?;
+    if matches!(found, Found::Nothing { .. }) {
+        let other = select::is_acceptable(&entry.record, target, request);
+        return Ok(Found::Nothing {
+            vary: true,
+            other: other.then(|| Box::new(entry)),
+            index: false,
+        });
+    }
+    Ok(found)
 }
 
 fn find_variant(
@@ -153,10 +164,7 @@ fn find_variant(
             return Ok(Found::Stored(Entry { record, file, slot }));
         }
     }
-    Ok(Found::Nothing {
-        vary: true,
-        index: false,
-    })
+    Ok(nothing(false))
 }
 
 /// Nothing lies at the path itself: `NAME/index.html` may answer with a redirect, and a person's
@@ -249,7 +257,11 @@ fn find_spelled_index(store: &Store, target: &Target, patient: bool) -> Result<F
 }
 
 fn nothing(index: bool) -> Found {
-    Found::Nothing { vary: false, index }
+    Found::Nothing {
+        vary: false,
+        other: None,
+        index,
+    }
 }
 
 /// An https entry answers http too, an http entry never https.

@@ -35,7 +35,9 @@ pub enum Error {
         known: &'static str,
     },
     /// `cachy_dir` names something that can't be a folder.
-    #[error("cachy_dir: {} is not a folder. Name a folder (it is made when missing), or remove that file", path.display())]
+    #[error(
+        "cachy_dir: {path:?} is not a folder. Name a folder (it is made when missing), or remove that file"
+    )]
     NotAFolder {
         /// What the option says.
         path: PathBuf,

@@ -95,6 +95,8 @@ pub struct Exchange {
     check: Option<Check>,
     flight: Option<Flight>,
     record: Option<Record>,
+    /// All that is stored is that a slash is added.
+    is_slash: bool,
     /// The body is whole.
     ended: bool,
     confirm: Option<Confirm>,
@@ -128,6 +130,7 @@ impl Exchange {
             check: None,
             flight: None,
             record: None,
+            is_slash: false,
             ended: false,
             confirm: None,
         }

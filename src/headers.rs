@@ -80,6 +80,13 @@ impl Headers {
         self.0.push((name.as_bytes().to_vec(), value.into()));
     }
 
+    /// Puts all names in lower case, as HTTP/2 has them (RFC 9113 section 8.2).
+    pub fn lowercase(&mut self) {
+        for (name, _) in &mut self.0 {
+            name.make_ascii_lowercase();
+        }
+    }
+
     /// Removes every occurrence of a field.
     pub fn remove(&mut self, name: &str) {
         self.0

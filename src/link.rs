@@ -32,10 +32,17 @@ impl StatusLink {
         }
         let status: u16 = code.parse().ok()?;
         match location {
-            Some(place) if is_redirect(status) && !place.is_empty() => Some(Self {
-                status,
-                location: Some(place.to_owned()),
-            }),
+            // What can't stand in a header field is no Location.
+            Some(place)
+                if is_redirect(status)
+                    && !place.is_empty()
+                    && place.bytes().all(|b| b.is_ascii_graphic()) =>
+            {
+                Some(Self {
+                    status,
+                    location: Some(place.to_owned()),
+                })
+            }
             // A bare redirect: cachy's own, with the Location in the metadata.
             None if is_redirect(status) || (400..600).contains(&status) => Some(Self {
                 status,
@@ -79,7 +86,18 @@ mod tests {
         );
         assert_eq!(StatusLink::parse("301 /b"), link(301, Some("/b")));
         for file in [
-            "", "4040", "200", "302 ", "404 x", "../404", "a", "99", "304",
+            "",
+            "4040",
+            "302 https://h/\nx: y",
+            "302 https://h/\u{fc}",
+            "302 /a b",
+            "200",
+            "302 ",
+            "404 x",
+            "../404",
+            "a",
+            "99",
+            "304",
         ] {
             assert_eq!(StatusLink::parse(file), None, "{file}");
         }

@@ -52,6 +52,32 @@ pub fn matches(record: &Record, target: &Target, request: &Headers) -> bool {
             .all(|(name, value)| normalised(target, request, name) == *value)
 }
 
+/// Whether a stored response that was selected by another `Accept` is still one that this request
+/// takes (RFC 9110 section 12.5.1): better than nothing where upstream can't be asked.
+#[must_use]
+pub fn is_acceptable(record: &Record, target: &Target, request: &Headers) -> bool {
+    let coding = record.headers.list("content-encoding");
+    let others = record.selecting.iter().filter(|(name, _)| name != "accept");
+    let type_of = record.headers.text("content-type").unwrap_or_default();
+    let essence = type_of
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let family = essence.split('/').next().unwrap_or_default();
+    let accepted = weighted(&request.list("accept"));
+    let quality = [essence.clone(), format!("{family}/*"), "*/*".to_owned()]
+        .iter()
+        .find_map(|range| accepted.iter().find(|(name, _)| name == range))
+        .map_or(0.0, |(_, quality)| *quality);
+    (accepted.is_empty() || quality > 0.0)
+        && (coding.is_empty() || record.label || accepts_coding(request, &coding))
+        && others
+            .into_iter()
+            .all(|(name, value)| normalised(target, request, name) == *value)
+}
+
 /// Names a variant: 16 hex digits over what it was selected by.
 #[must_use]
 pub fn variant_name(selecting: &[(String, String)], coding: &str) -> String {

@@ -107,6 +107,10 @@ impl Tree {
     /// `NotAFolder` and `Format` are for the user to mend. Anything else (no right to write, a full
     /// disk) comes back beside the tree, which then serves what it can.
     pub fn open(root: &Path) -> Result<(Self, Option<Error>)> {
+        if root.as_os_str().is_empty() {
+            let path = root.to_path_buf();
+            return Err(Error::NotAFolder { path });
+        }
         let tree = Self {
             root: root.to_path_buf(),
             open: RwLock::new(None),

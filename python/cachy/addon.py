@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Set as AbstractSet
-from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, exceptions, http
@@ -40,6 +40,8 @@ class Cachy:
             ctx.options.process_deferred()
         except exceptions.OptionsError as error:
             self.refuse(exceptions.OptionsError(f"{options.given()}: {error}"))
+        if (wrong := options.unknown()) is not None:
+            self.refuse(exceptions.OptionsError(wrong))
         options.suit_mitmproxy()
 
     def running(self) -> None:
@@ -68,7 +70,7 @@ class Cachy:
             return
         try:
             self.cache = Cache(
-                Path(ctx.options.cachy_dir).expanduser(),
+                os.path.expanduser(ctx.options.cachy_dir),
                 mode=ctx.options.cachy_mode,
                 freshness=ctx.options.cachy_freshness,
                 private=ctx.options.cachy_private,

@@ -57,8 +57,16 @@ def declare(loader: Taker) -> None:
 def given() -> str:
     """What of our options was given at the start and isn't set yet, which mitmproxy doesn't say."""
     waiting = sorted(NAMES & ctx.options.deferred.keys())
-    values = [getattr(ctx.options.deferred[name], "val", "") for name in waiting]
-    return ", ".join(f"{name}={value}" for name, value in zip(waiting, values, strict=True))
+    values = [getattr(ctx.options.deferred[name], "val", []) for name in waiting]
+    return ", ".join(f"{n}={', '.join(v)}" for n, v in zip(waiting, values, strict=True))
+
+
+def unknown() -> str | None:
+    """What is wrong with the names of options that were given, where something is."""
+    names = [n for n in ctx.options.deferred if n.startswith("cachy_") and n not in NAMES]
+    if not names:
+        return None
+    return f"no such option: {', '.join(names)}; there are {', '.join(sorted(NAMES))}"
 
 
 def suit_mitmproxy() -> None:

@@ -63,7 +63,19 @@ impl Exchange {
             Found::PlacedStatus(link) => Step::Answer(answer::placed_status(link, head, hit)),
             Found::PlacedIndex => Step::Answer(answer::slash(target, head, hit)),
             Found::Stored(entry) => self.stored(entry, target, now),
-            Found::Nothing { vary, index } => self.missing(vary, index, target),
+            Found::Nothing { other, index, vary } => {
+                self.status = CacheStatus::forwarded(if vary {
+                    Forwarded::VaryMiss
+                } else {
+                    Forwarded::UriMiss
+                });
+                self.fallback = match other {
+                    Some(entry) => Fallback::Entry(*entry),
+                    None if index => Fallback::Index,
+                    None => Fallback::None,
+                };
+                self.missing(target, now)
+            }
         }
     }
 
@@ -86,11 +98,17 @@ impl Exchange {
         if CacheControl::of(&self.request.headers).only_if_cached {
             return Step::Answer(self.answer(entry, CacheStatus::hit(), now));
         }
-        if self.store.origins.is_dead(&self.request.origin(), now) {
+        if self.is_left_alone(target, now) {
             let status = CacheStatus::hit().detail("stale-if-error");
             return Step::Answer(self.answer(entry, status, now));
         }
         self.check(entry, why, target)
+    }
+
+    /// Whether the origin could not be reached a moment ago, or failed for this very URL.
+    fn is_left_alone(&self, target: &Target, now: Millis) -> bool {
+        let origins = &self.store.origins;
+        origins.is_dead(&self.request.origin(), now) || origins.is_dead(&target.url(), now)
     }
 
     /// Asks upstream about what is stored.
@@ -116,29 +134,28 @@ impl Exchange {
         self.forward(Some(headers))
     }
 
-    fn missing(&mut self, vary: bool, index: bool, target: &Target) -> Step {
+    fn missing(&mut self, target: &Target, now: Millis) -> Step {
         let head = self.request.is_head();
+        if self.credential().is_some() && matches!(self.fallback, Fallback::Entry(_)) {
+            self.fallback = Fallback::None;
+        }
         if self.settings.mode == Mode::Offline {
-            if index {
-                return Step::Answer(answer::slash(target, head, CacheStatus::hit()));
+            let answer = self.fall_back(CacheStatus::hit(), now);
+            return answer.map_or_else(|| self.offline_miss(), Step::Answer);
+        }
+        if self.is_left_alone(target, now) {
+            let stale = CacheStatus::hit().detail("stale-if-error");
+            if let Some(answer) = self.fall_back(stale, now) {
+                return Step::Answer(answer);
             }
-            return self.offline_miss(vary);
         }
         if CacheControl::of(&self.request.headers).only_if_cached {
             let status = CacheStatus::default().detail("only-if-cached");
             return Step::Answer(answer::text(504, "not in the cache\n", head, status));
         }
-        if index {
-            self.fallback = Fallback::Index;
-        }
         if let Some(who) = self.credential() {
             return self.pass(Forwarded::Bypass, Some(who));
         }
-        self.status = CacheStatus::forwarded(if vary {
-            Forwarded::VaryMiss
-        } else {
-            Forwarded::UriMiss
-        });
         if head {
             return self.forward(None);
         }
@@ -150,7 +167,7 @@ impl Exchange {
     /// Sends the request on as it is; nothing will be stored.
     fn pass(&mut self, why: Forwarded, detail: Option<&'static str>) -> Step {
         if self.settings.mode == Mode::Offline {
-            return self.offline_miss(false);
+            return self.offline_miss();
         }
         self.status = CacheStatus {
             detail,
@@ -176,7 +193,7 @@ impl Exchange {
         }
         self.coding = coding::asked_upstream(&self.request.headers, target);
         if let Some(coding) = self.coding {
-            headers.set("Accept-Encoding", coding);
+            headers.set("accept-encoding", coding);
         }
         headers
     }
@@ -191,15 +208,15 @@ impl Exchange {
         )
     }
 
-    fn offline_miss(&self, vary: bool) -> Step {
+    fn offline_miss(&self) -> Step {
         let head = self.request.is_head();
         let status = CacheStatus::default().detail("offline-miss");
-        let text = self.offline_text(vary);
+        let text = self.offline_text();
         log::warn!("{}", text.trim_end().replace('\n', " "));
         Step::Answer(answer::text(403, &text, head, status))
     }
 
-    fn offline_text(&self, vary: bool) -> String {
+    fn offline_text(&self) -> String {
         let method = &self.request.method;
         let Some(target) = &self.target else {
             let origin = self.request.origin();
@@ -211,13 +228,14 @@ impl Exchange {
         let url = target.url();
         let path = self.store.tree.path(path_of(target).as_str());
         let folder = path.parent().unwrap_or(self.store.tree.root());
-        let why = if vary {
-            "is in the cache only for other request headers"
-        } else {
-            "is not in the cache"
-        };
+        if self.status.forwarded == Some(Forwarded::VaryMiss) {
+            return format!(
+                "cachy is offline (cachy_mode=offline), and {url} is in the cache only for requests with other fields (Accept and the like), at\n  {}\nLeave that file, and fetch the URL once with this client where there is a line.\n",
+                path.display()
+            );
+        }
         format!(
-            "cachy is offline (cachy_mode=offline), and {url} {why}.\nPut the file at\n  {}\nfor example where there is a line:\n  mkdir -p {} && curl -fL -o {} {}\n",
+            "cachy is offline (cachy_mode=offline), and {url} is not in the cache.\nPut the file at\n  {}\nfor example where there is a line:\n  mkdir -p {} && curl -fL -o {} {}\n",
             path.display(),
             quoted(&folder.display().to_string()),
             quoted(&path.display().to_string()),

@@ -2,7 +2,7 @@
 
 use super::{Confirm, Exchange, Fallback, Reply};
 use crate::answer::{self, Answer};
-use crate::cache_status::CacheStatus;
+use crate::cache_status::{CacheStatus, Forwarded};
 use crate::coding;
 use crate::entry::Entry;
 use crate::flight::{Flight, Storing};
@@ -22,6 +22,10 @@ impl Exchange {
             self.store.origins.answered(&self.request.origin());
         }
         if failing && !matches!(self.fallback, Fallback::None) {
+            // The origin lives: this URL alone is left alone for a while.
+            if let Some(target) = &self.target {
+                self.store.origins.failed(&target.url(), now);
+            }
             let stale = CacheStatus::hit().detail("stale-if-error");
             if let Some(answer) = self.fall_back(stale, now) {
                 return Reply::Answer(answer);
@@ -37,7 +41,10 @@ impl Exchange {
         let flight = self.flight.insert(begun);
         let storing = flight.is_storing();
         let body = flight.body();
-        self.status.stored = storing;
+        self.status.stored = storing && !self.is_slash;
+        if self.record.is_some() && !storing {
+            self.status.detail = Some("store-error");
+        }
         let mut out = headers.clone();
         if let Some(record) = &self.record {
             out = record.headers.clone();
@@ -57,6 +64,9 @@ impl Exchange {
         }
         out.push("Cache-Status", self.status.to_string());
         self.frame(status, &mut out);
+        if self.request.multiplexed {
+            out.lowercase();
+        }
         Reply::Body(out, body)
     }
 
@@ -97,6 +107,10 @@ impl Exchange {
                 return Flight::begin(&self.store, Storing::Nothing, false, None);
             }
         };
+        if storing == Storing::Slash {
+            self.is_slash = true;
+            self.status.detail = Some("slash");
+        }
         let decode = storing == Storing::File && coding::is_decodable(self.coding, headers);
         let mut stored = headers.storable();
         stored.remove("age");
@@ -148,7 +162,8 @@ impl Exchange {
             return answer;
         }
         let origin = self.request.origin();
-        let stored = self.target.as_ref().map_or_else(String::new, |target| {
+        let vary = self.status.forwarded == Some(Forwarded::VaryMiss);
+        let stored = self.target.as_ref().filter(|_| !vary).map_or_else(String::new, |target| {
             let path = self.store.tree.path(path_of(target).as_str());
             format!(
                 "Nothing is stored for {} either.\nTo have it answered from the cache, put the file at\n  {}\n",
@@ -165,7 +180,7 @@ impl Exchange {
         answer::text(502, &text, self.request.is_head(), status)
     }
 
-    fn fall_back(&mut self, status: CacheStatus, now: Millis) -> Option<Answer> {
+    pub(super) fn fall_back(&mut self, status: CacheStatus, now: Millis) -> Option<Answer> {
         match std::mem::take(&mut self.fallback) {
             Fallback::None => None,
             Fallback::Entry(entry) => Some(self.answer(entry, status, now)),
