@@ -88,6 +88,8 @@ def test_read_only(start_proxy: ProxyFactory, read_only: Path, origin: Origin, h
     proxy = start_proxy(cachy_dir=read_only)
     several(proxy, origin, host)
     assert fetch(proxy, "https://placed.example/a").body == b"mine"
+    reason = fetch(proxy, f"https://{host}/0").cache_status
+    assert reason == "cachy; fwd=uri-miss; detail=store-error"
     (line,) = complaints(proxy)
     assert str(read_only) in line and "ead-only" in line
     assert tree(read_only) == {"placed.example/a": b"mine"}

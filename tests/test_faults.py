@@ -48,6 +48,10 @@ def test_failing_status(
     assert (reply.status, reply.body, reply.cache_status) == (200, b"good", STALE_IF_ERROR)
     assert origin.count(url) == 2
     assert tree(shared_dir)[f"{host}/a"] == b"good"
+    assert fetch(shared_proxy, url).cache_status == STALE_IF_ERROR
+    assert origin.count(url) == 2, "it is left alone for a while"
+    origin.route(f"https://{host}/b", b"alive")
+    assert fetch(shared_proxy, f"https://{host}/b").body == b"alive", "but the origin isn't"
 
 
 @pytest.mark.parametrize("trouble", ["refused", "noname", "hang-up"])

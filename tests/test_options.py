@@ -20,6 +20,8 @@ NAMES = ("cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private")
         ("cachy_mode", "ofline", ["cachy_mode", "ofline", "offline", "normal", "refresh", "off"]),
         ("cachy_freshness", "http", ["cachy_freshness", "http", "auto", "forever"]),
         ("cachy_private", "maybe", ["cachy_private", "maybe"]),
+        ("cachy_dirr", "/x", ["cachy_dirr", "no such option", "cachy_dir", "cachy_mode"]),
+        ("cachy_dir", "", ["cachy_dir", '""', "folder"]),
         ("cachy_dir", "{file}", ["cachy_dir", "{file}", "folder"]),
         ("cachy_dir", "{file}/below", ["cachy_dir", "{file}", "folder"]),
         ("cachy_dir", "{future}", ["{future}/.cachy/format", "99", "cachy_dir"]),

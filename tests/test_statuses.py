@@ -180,15 +180,19 @@ def test_how_long_a_status_is_served(
         assert (reply.status, reply.body) == (status, b"status")
         assert reply.cache_status == (STALE_IF_ERROR if stale else HIT)
         assert origin.count(url) == (2 if stale else 1)
-        origin.route(url, b"here it is")
-        again = connection.fetch()
+        # Another URL: the one that failed is left alone for a while.
+        other = f"https://{host}/b"
+        origin.route(other, b"status", status, headers=headers | {"Location": url})
+        connection.fetch(other)
+        origin.route(other, b"here it is")
+        again = connection.fetch(other)
         assert (again.status, again.body) == (
             (200, b"here it is") if stale else (status, b"status")
         )
         if stale:
-            assert tree(shared_dir / host) == {"a": b"here it is"}
+            assert tree(shared_dir / host)["b"] == b"here it is"
             assert again.cache_status == "cachy; fwd=stale; stored"
-            assert connection.fetch().cache_status == HIT
+            assert connection.fetch(other).cache_status == HIT
 
 
 def test_a_status_is_asked_for_again_after_rm(

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from support.client import fetch
+from support.factory import ProxyFactory
 from support.message import Request
+from support.network import Network
 from support.origin import Origin
 from support.proxy import Proxy
 from support.reply import Reply
@@ -116,3 +118,50 @@ def test_not_to_be_stored(
         (1, True) if kept else (2, False)
     )
     assert stored(shared_dir, host) == ([b"1"] if kept else [])
+
+
+def test_better_than_nothing(
+    shared_proxy: Proxy, origin: Origin, network: Network, host: str
+) -> None:
+    """When upstream fails, who takes anything gets the variant that is there; others do not."""
+    url = f"https://{host}/simple/six/"
+    by_accept(origin, host, "/simple/six/", FRESH)
+    fetch(shared_proxy, url, headers={"Accept": PIP})
+    network.down(host)
+    reply = fetch(shared_proxy, url, headers={"Accept": "*/*"})
+    assert (reply.body, reply.cache_status) == (JSON.encode(), "cachy; hit; detail=stale-if-error")
+    reply = fetch(shared_proxy, url, headers={"Accept": "text/html"})
+    assert reply.status == 502
+    assert b"put the file" not in reply.body
+
+
+def test_offline_leaves_the_other_variant(
+    start_proxy: ProxyFactory, origin: Origin, cachy_dir: Path, host: str
+) -> None:
+    """The text for a miss does not tell to overwrite what others need."""
+    url = f"https://{host}/simple/six/"
+    by_accept(origin, host, "/simple/six/", FRESH)
+    with_line = start_proxy()
+    fetch(with_line, url, headers={"Accept": PIP})
+    with_line.stop()
+    offline = start_proxy(options={"cachy_mode": "offline"})
+    assert fetch(offline, url, headers={"Accept": "*/*"}).body == JSON.encode()
+    reply = fetch(offline, url, headers={"Accept": "text/html"})
+    assert reply.status == 403
+    assert b"Leave that file" in reply.body and b"curl" not in reply.body
+    assert stored(cachy_dir, host) == [JSON.encode()]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [(b' {"meta": {}}', JSON), (b"<!DOCTYPE html>", "text/html")],
+)
+def test_python_index_by_hand(
+    shared_proxy: Proxy, shared_dir: Path, host: str, content: bytes, kind: str
+) -> None:
+    """Both kinds have one name, so the bytes tell; also in a tree that lost its metadata."""
+    folder = shared_dir / host / "simple/six"
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_bytes(content)
+    reply = fetch(shared_proxy, f"https://{host}/simple/six/", headers={"Accept": PIP})
+    assert (reply.body, reply.header("content-type")) == (content, kind)
