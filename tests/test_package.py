@@ -29,9 +29,12 @@ def test_command() -> None:
     assert version and run("--version").strip() == f"cachy {version[1]}"
 
 
-def test_script_of_a_checkout(start_proxy: ProxyFactory, origin: Origin, host: str) -> None:
+def test_script_of_a_checkout(
+    start_proxy: ProxyFactory, origin: Origin, cachy_dir: Path, host: str
+) -> None:
     """It uses the installed package, though an unbuilt one lies beside it."""
-    proxy = start_proxy(scripts=[ROOT / "python/cachy_addon.py"])
+    options = {"cachy_dir": str(cachy_dir)}
+    proxy = start_proxy(scripts=[ROOT / "python/cachy_addon.py"], options=options)
     url = f"https://{host}/a"
     origin.route(url, b"a")
     assert [fetch(proxy, url).cache_status for _ in range(2)] == [
