@@ -100,22 +100,21 @@ pub fn find(store: &Store, target: &Target, request: &Headers, patient: bool) ->
             Owner::Undecided => return Ok(Found::Undecided),
         },
     };
-    if !answers_scheme(&entry.record, target) || leads_back(&entry.record, target) {
+    if !answers_target(&entry.record, target) {
         return Ok(nothing(false));
     }
     if select::matches(&entry.record, target, request) {
         return Ok(Found::Stored(entry));
     }
-    let found = find_variant(store, target, request, &rel, patient)?;
-    if matches!(found, Found::Nothing { .. }) {
-        let other = select::is_acceptable(&entry.record, target, request);
-        return Ok(Found::Nothing {
-            vary: true,
-            other: other.then(|| Box::new(entry)),
-            index: false,
-        });
+    if let Some(found) = find_variant(store, target, request, &rel, patient)? {
+        return Ok(found);
     }
-    Ok(found)
+    let other = select::is_acceptable(&entry.record, target, request);
+    Ok(Found::Nothing {
+        vary: true,
+        other: other.then(|| Box::new(entry)),
+        index: false,
+    })
 }
 
 fn find_variant(
@@ -124,7 +123,7 @@ fn find_variant(
     request: &Headers,
     rel: &RelPath,
     patient: bool,
-) -> Result<Found> {
+) -> Result<Option<Found>> {
     let names = Meta::load(&store.tree, rel)?.map_or_else(Vec::new, |meta| meta.variants);
     for name in names {
         let slot = rel.variant(&name);
@@ -133,17 +132,17 @@ fn find_variant(
                 file, stat, linked, ..
             } => match owner(store, &slot, &file, stat, linked, patient)? {
                 Owner::Cachy(record) => (record, Some(file)),
-                Owner::Undecided => return Ok(Found::Undecided),
+                Owner::Undecided => return Ok(Some(Found::Undecided)),
                 // An edited variant stays what it was selected by.
                 Owner::Person { media_type } => {
                     let meta = Meta::load(&store.tree, &slot)?;
                     let was = meta.and_then(|meta| meta.records.into_iter().next());
                     if was.is_some_and(|was| select::matches(&was, target, request)) {
-                        return Ok(Found::Placed(Placed {
+                        return Ok(Some(Found::Placed(Placed {
                             file,
                             stat,
                             media_type,
-                        }));
+                        })));
                     }
                     continue;
                 }
@@ -157,14 +156,11 @@ fn find_variant(
             }
             Lying::Nothing | Lying::Folder => continue,
         };
-        let fits = answers_scheme(&record, target)
-            && !leads_back(&record, target)
-            && select::matches(&record, target, request);
-        if fits {
-            return Ok(Found::Stored(Entry { record, file, slot }));
+        if answers_target(&record, target) && select::matches(&record, target, request) {
+            return Ok(Some(Found::Stored(Entry { record, file, slot })));
         }
     }
-    Ok(nothing(false))
+    Ok(None)
 }
 
 /// Nothing lies at the path itself: `NAME/index.html` may answer with a redirect, and a person's
@@ -262,6 +258,11 @@ fn nothing(index: bool) -> Found {
         other: None,
         index,
     }
+}
+
+/// Whether a record may answer for a URL of its path at all.
+fn answers_target(record: &Record, target: &Target) -> bool {
+    answers_scheme(record, target) && !leads_back(record, target)
 }
 
 /// An https entry answers http too, an http entry never https.

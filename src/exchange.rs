@@ -95,8 +95,6 @@ pub struct Exchange {
     check: Option<Check>,
     flight: Option<Flight>,
     record: Option<Record>,
-    /// All that is stored is that a slash is added.
-    is_slash: bool,
     /// The body is whole.
     ended: bool,
     confirm: Option<Confirm>,
@@ -130,7 +128,6 @@ impl Exchange {
             check: None,
             flight: None,
             record: None,
-            is_slash: false,
             ended: false,
             confirm: None,
         }

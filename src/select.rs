@@ -43,39 +43,42 @@ pub fn selecting(
 /// Whether a stored response answers this request.
 #[must_use]
 pub fn matches(record: &Record, target: &Target, request: &Headers) -> bool {
+    is_readable(record, request) && is_selected(record, target, request, |_| true)
+}
+
+/// Whether the client can decode what is stored.
+fn is_readable(record: &Record, request: &Headers) -> bool {
     let coding = record.headers.list("content-encoding");
-    let coded = coding.is_empty() || record.label || accepts_coding(request, &coding);
-    coded
-        && record
-            .selecting
-            .iter()
-            .all(|(name, value)| normalised(target, request, name) == *value)
+    coding.is_empty() || record.label || accepts_coding(request, &coding)
+}
+
+/// Whether the request has the values that the response was selected by, of those fields that count.
+fn is_selected(
+    record: &Record,
+    target: &Target,
+    request: &Headers,
+    counts: impl Fn(&str) -> bool,
+) -> bool {
+    let mut fields = record.selecting.iter().filter(|(name, _)| counts(name));
+    fields.all(|(name, value)| normalised(target, request, name) == *value)
 }
 
 /// Whether a stored response that was selected by another `Accept` is still one that this request
 /// takes (RFC 9110 section 12.5.1): better than nothing where upstream can't be asked.
 #[must_use]
 pub fn is_acceptable(record: &Record, target: &Target, request: &Headers) -> bool {
-    let coding = record.headers.list("content-encoding");
-    let others = record.selecting.iter().filter(|(name, _)| name != "accept");
-    let type_of = record.headers.text("content-type").unwrap_or_default();
-    let essence = type_of
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let media_type = record.headers.text("content-type").unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
     let family = essence.split('/').next().unwrap_or_default();
     let accepted = weighted(&request.list("accept"));
-    let quality = [essence.clone(), format!("{family}/*"), "*/*".to_owned()]
-        .iter()
-        .find_map(|range| accepted.iter().find(|(name, _)| name == range))
+    let quality = [&essence, &format!("{family}/*"), "*/*"]
+        .into_iter()
+        .find_map(|range: &str| accepted.iter().find(|(name, _)| name == range))
         .map_or(0.0, |(_, quality)| *quality);
     (accepted.is_empty() || quality > 0.0)
-        && (coding.is_empty() || record.label || accepts_coding(request, &coding))
-        && others
-            .into_iter()
-            .all(|(name, value)| normalised(target, request, name) == *value)
+        && is_readable(record, request)
+        && is_selected(record, target, request, |name| name != "accept")
 }
 
 /// Names a variant: 16 hex digits over what it was selected by.

@@ -71,15 +71,22 @@ class SendingStream(HttpStream):
         if body is None or already_streamed or response.raw_content is not None:
             yield from super().send_response(already_streamed)
             return
-        response.timestamp_end = time.time()
-        yield HttpResponseHook(self.flow)
-        self.server_state = self.state_done
-        if (yield from self.check_killed(False)):
-            self.forget()
+        if (yield from self.conclude()):
             return
         self.take(body)
         yield from self.send_head()
         yield from self.pump()
+
+    def conclude(self) -> CommandGenerator[bool]:
+        """The response is whole: the addons see it, ours stores it. Returns whether one killed it."""
+        assert self.flow.response
+        self.flow.response.timestamp_end = time.time()
+        yield HttpResponseHook(self.flow)
+        self.server_state = self.state_done
+        killed: bool = yield from self.check_killed(False)
+        if killed:
+            self.forget()
+        return killed
 
     def pump(self) -> CommandGenerator[None]:
         """Sends what there is to send, as long as the client takes it."""
@@ -161,6 +168,10 @@ class SendingStream(HttpStream):
             self.flow.error = flow.Error(reason)
             yield HttpErrorHook(self.flow)
         yield SendHttp(break_off(self.stream_id, reason), self.context.client)
+        yield from self.drop()
+
+    def drop(self) -> CommandGenerator[None]:
+        """Nothing more happens here."""
         self.client_state = self.server_state = self.state_errored
         self.flow.live = False
         yield DropStream(self.stream_id)

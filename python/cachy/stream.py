@@ -1,12 +1,11 @@
 """One request and its response, on upstream's side."""
 
-import time
 from typing import Any
 
 from mitmproxy import flow
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import DropStream, SendHttp
+from mitmproxy.proxy.layers.http import SendHttp
 from mitmproxy.proxy.layers.http._events import (
     RequestProtocolError,
     ResponseData,
@@ -15,17 +14,14 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseProtocolError,
     ResponseTrailers,
 )
-from mitmproxy.proxy.layers.http._hooks import (
-    HttpErrorHook,
-    HttpResponseHeadersHook,
-    HttpResponseHook,
-)
+from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook
 from mitmproxy.proxy.layers.tls import ServerTLSLayer
 from OpenSSL import SSL
 
 from cachy import room
 from cachy.compat import give_up
 from cachy.sending import Parent, SendingStream, WindowOpened
+from cachy.transaction import is_multiplexed
 
 
 class TooSlow(events.Event):
@@ -174,18 +170,14 @@ class CachyStream(SendingStream):
                 return
             yield from self.pump()
         elif isinstance(event, ResponseTrailers):
-            if self.flow.request.is_http2 or self.flow.request.is_http3:
+            if is_multiplexed(self.flow.request):
                 response.trailers = event.trailers
         else:
             if not transaction.exchange.end(clean=self.ended_cleanly()):
                 yield from self.break_off("the body is not whole")
                 return
             self.upstream_over = True
-            response.timestamp_end = time.time()
-            yield HttpResponseHook(self.flow)
-            self.server_state = self.state_done
-            if (yield from self.check_killed(False)):
-                self.forget()
+            if (yield from self.conclude()):
                 return
             transaction.exchange.close(whole=True)
             if self.head_waits:
@@ -241,9 +233,7 @@ class CachyStream(SendingStream):
         yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
         yield SendHttp(ResponseData(self.stream_id, response.raw_content), self.context.client)
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
-        if not (self.flow.request.is_http2 or self.flow.request.is_http3):
+        if not is_multiplexed(self.flow.request):
             # What else the client sends belongs to this request, and nobody reads it.
             yield commands.CloseConnection(self.context.client)
-        self.client_state = self.server_state = self.state_errored
-        self.flow.live = False
-        yield DropStream(self.stream_id)
+        yield from self.drop()

@@ -79,9 +79,14 @@ def request_of(flow: http.HTTPFlow) -> Request:
         authority=request.host_header,
         sni=sni_of(flow),
         special=bool(request.raw_content) or upgrade not in ("", "h2c"),
-        multiplexed=request.is_http2 or request.is_http3,
+        multiplexed=is_multiplexed(request),
         old=request.http_version in ("HTTP/1.0", "HTTP/0.9"),
     )
+
+
+def is_multiplexed(request: http.Request) -> bool:
+    """Whether the client speaks HTTP/2 or later."""
+    return request.is_http2 or request.is_http3
 
 
 def sni_of(flow: http.HTTPFlow) -> str | None:

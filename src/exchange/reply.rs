@@ -41,7 +41,8 @@ impl Exchange {
         let flight = self.flight.insert(begun);
         let storing = flight.is_storing();
         let body = flight.body();
-        self.status.stored = storing && !self.is_slash;
+        // With a detail, what is stored isn't this answer.
+        self.status.stored = storing && self.status.detail.is_none();
         if self.record.is_some() && !storing {
             self.status.detail = Some("store-error");
         }
@@ -108,7 +109,6 @@ impl Exchange {
             }
         };
         if storing == Storing::Slash {
-            self.is_slash = true;
             self.status.detail = Some("slash");
         }
         let decode = storing == Storing::File && coding::is_decodable(self.coding, headers);

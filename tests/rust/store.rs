@@ -55,12 +55,24 @@ fn fetch(store: &Arc<Store>, url: &str, status: u16, body: &[u8], fields: &[(&st
         panic!("{url} should go upstream");
     };
     let fields = fields.iter().map(|(n, v)| ((*n).into(), (*v).into()));
-    let reply = exchange.response(status, &Headers(fields.collect()), NOW);
+    deliver(exchange, status, &Headers(fields.collect()), body);
+}
+
+/// Upstream's whole answer.
+fn deliver(mut exchange: Exchange, status: u16, fields: &Headers, body: &[u8]) {
+    let reply = exchange.response(status, fields, NOW);
     assert!(matches!(reply, Reply::Body(..)));
     exchange.write(body).unwrap();
     assert!(exchange.end(true));
     exchange.commit();
     exchange.close(true);
+}
+
+/// How much lies under `.cachy/tmp`.
+fn temporary(folder: &TempDir) -> usize {
+    fs::read_dir(folder.path().join(".cachy/tmp"))
+        .unwrap()
+        .count()
 }
 
 /// What a client gets without upstream: status and body.
@@ -114,11 +126,9 @@ fn what_a_crash_left_behind_is_swept_and_what_is_being_written_is_not() {
     fs::write(folder.path().join(".cachy/tmp/dead"), b"half").unwrap();
     symlink("404", folder.path().join(".cachy/tmp/dead-link")).unwrap();
     open(folder.path());
-    let left = fs::read_dir(folder.path().join(".cachy/tmp")).unwrap();
-    assert_eq!(left.count(), 1);
+    assert_eq!(temporary(&folder), 1);
     drop(temp);
-    let left = fs::read_dir(folder.path().join(".cachy/tmp")).unwrap();
-    assert_eq!(left.count(), 0);
+    assert_eq!(temporary(&folder), 0);
 }
 
 #[test]
@@ -135,12 +145,7 @@ fn file_and_folder_in_both_orders() {
             assert!(!is_persons(&store, url), "{url}");
         }
         assert!(folder.path().join("h/lodash/%~self").is_file());
-        assert!(
-            fs::read_dir(folder.path().join(".cachy/tmp"))
-                .unwrap()
-                .next()
-                .is_none()
-        );
+        assert_eq!(temporary(&folder), 0);
     }
 }
 
@@ -190,11 +195,7 @@ fn many_hands_on_one_tree() {
                             }
                             other => panic!("{other:?}"),
                         }
-                        exchange.response(200, &Headers::default(), NOW);
-                        exchange.write(url.as_bytes()).unwrap();
-                        exchange.end(true);
-                        exchange.commit();
-                        exchange.close(true);
+                        deliver(exchange, 200, &Headers::default(), url.as_bytes());
                     }
                 }
             });
@@ -205,12 +206,7 @@ fn many_hands_on_one_tree() {
             assert!(!is_persons(&stores[0], url), "{url}");
         }
     }
-    assert!(
-        fs::read_dir(folder.path().join(".cachy/tmp"))
-            .unwrap()
-            .next()
-            .is_none()
-    );
+    assert_eq!(temporary(&folder), 0);
 }
 
 #[test]
@@ -230,11 +226,7 @@ fn a_variant_goes_with_its_name() {
             "{language}"
         );
         let vary = Headers(vec![(b"Vary".to_vec(), b"Accept-Language".to_vec())]);
-        exchange.response(200, &vary, NOW);
-        exchange.write(language.as_bytes()).unwrap();
-        exchange.end(true);
-        exchange.commit();
-        exchange.close(true);
+        deliver(exchange, 200, &vary, language.as_bytes());
     }
     for language in ["de", "en", "fr"] {
         assert!(
