@@ -2,6 +2,7 @@
 //! person's file, and the texts that cachy writes itself.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use crate::body::Body;
@@ -164,11 +165,8 @@ fn finish(
             match range::wanted(field, length) {
                 Wanted::Whole => {}
                 Wanted::Part(part) => {
-                    let (first, last) = (part.start, part.end - 1);
-                    let of = format!("bytes {first}-{last}/{length}");
-                    answer.headers.set("Content-Range", of);
-                    answer.status = 206;
-                    *rest = part;
+                    *rest = part.clone();
+                    set_part(&mut answer, &part, length);
                 }
                 Wanted::Unsatisfiable => return unsatisfiable(&answer, length),
             }
@@ -182,7 +180,15 @@ fn finish(
     answer
 }
 
-fn not_modified(answer: Answer) -> Answer {
+/// Makes it the answer of one part of `length` bytes (RFC 9110 section 15.3.7.1).
+pub(crate) fn set_part(answer: &mut Answer, part: &Range<u64>, length: u64) {
+    let (first, last) = (part.start, part.end - 1);
+    let of = format!("bytes {first}-{last}/{length}");
+    answer.headers.set("Content-Range", of);
+    answer.status = 206;
+}
+
+pub(crate) fn not_modified(answer: Answer) -> Answer {
     let mut headers = answer.headers;
     headers.0.retain(|(name, _)| {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
@@ -195,7 +201,7 @@ fn not_modified(answer: Answer) -> Answer {
     }
 }
 
-fn unsatisfiable(answer: &Answer, length: u64) -> Answer {
+pub(crate) fn unsatisfiable(answer: &Answer, length: u64) -> Answer {
     let mut headers = Headers::default();
     headers.push("Content-Range", format!("bytes */{length}"));
     headers.push("Cache-Status", answer.headers.list("cache-status"));

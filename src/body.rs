@@ -6,9 +6,8 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 
-use parking_lot::Mutex;
+use crate::pipe::Reader;
 
 /// What a body gives when asked for its next bytes.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,12 +33,7 @@ pub enum Body {
         rest: Range<u64>,
     },
     /// One that is still arriving.
-    Growing {
-        /// Where it arrives.
-        pipe: Arc<Pipe>,
-        /// What has been read.
-        at: u64,
-    },
+    Growing(Reader),
 }
 
 impl Body {
@@ -55,7 +49,16 @@ impl Body {
         match self {
             Self::Bytes(bytes) => Some(bytes.len() as u64),
             Self::File { rest, .. } => Some(rest.end - rest.start),
-            Self::Growing { .. } => None,
+            Self::Growing(reader) => reader.remaining(),
+        }
+    }
+
+    /// The number of the flight in which it is still arriving.
+    #[must_use]
+    pub fn flight(&self) -> Option<u64> {
+        match self {
+            Self::Growing(reader) => Some(reader.number()),
+            Self::Bytes(_) | Self::File { .. } => None,
         }
     }
 
@@ -74,12 +77,12 @@ impl Body {
                 rest.start += bytes.len() as u64;
                 Ok(Chunk::Bytes(bytes))
             }
-            Self::Growing { pipe, at } => pipe.read(at, most),
+            Self::Growing(reader) => reader.read(most),
         }
     }
 }
 
-fn read_at(file: &File, at: u64, length: usize) -> io::Result<Vec<u8>> {
+pub(crate) fn read_at(file: &File, at: u64, length: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; length];
     let read = loop {
         match file.read_at(&mut bytes, at) {
@@ -92,101 +95,6 @@ fn read_at(file: &File, at: u64, length: usize) -> io::Result<Vec<u8>> {
     }
     bytes.truncate(read);
     Ok(bytes)
-}
-
-/// Bytes on their way from upstream to a client: through the growing file while there is one, and
-/// through memory for what isn't stored, or no longer since the disk refused.
-#[derive(Debug)]
-pub struct Pipe {
-    file: Option<File>,
-    /// Of a body whose length was announced, the last byte is held back until it is closed: who
-    /// has all of it finds it in the tree.
-    last: Option<u64>,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Bytes that lie in the file.
-    written: u64,
-    /// Bytes behind those.
-    queue: VecDeque<Vec<u8>>,
-    queued: usize,
-    end: End,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-enum End {
-    #[default]
-    Open,
-    Whole,
-    Cut,
-}
-
-impl Pipe {
-    /// Through a file, which the writer fills by [`Pipe::wrote`], or through memory.
-    #[must_use]
-    pub fn new(file: Option<File>, announced: Option<u64>) -> Self {
-        Self {
-            last: announced.filter(|_| file.is_some()),
-            file,
-            state: Mutex::default(),
-        }
-    }
-
-    /// The writer has put this many bytes more into the file.
-    pub fn wrote(&self, bytes: u64) {
-        self.state.lock().written += bytes;
-    }
-
-    /// Passes bytes through memory, behind what lies in the file.
-    pub fn queue(&self, bytes: Vec<u8>) {
-        let mut state = self.state.lock();
-        state.queued += bytes.len();
-        state.queue.push_back(bytes);
-    }
-
-    /// Bytes that wait in memory.
-    #[must_use]
-    pub fn backlog(&self) -> usize {
-        self.state.lock().queued
-    }
-
-    /// No more will come: all of it was there, or it was cut.
-    pub fn close(&self, whole: bool) {
-        self.state.lock().end = if whole { End::Whole } else { End::Cut };
-    }
-
-    fn read(&self, at: &mut u64, most: usize) -> io::Result<Chunk> {
-        let mut state = self.state.lock();
-        let end = match self.last {
-            Some(all) if state.end == End::Open && state.queue.is_empty() => {
-                state.written.min(all.saturating_sub(1))
-            }
-            _ => state.written,
-        };
-        if *at < end
-            && let Some(file) = &self.file
-        {
-            let left = usize::try_from(end - *at).unwrap_or(usize::MAX);
-            drop(state);
-            let bytes = read_at(file, *at, most.min(left))?;
-            *at += bytes.len() as u64;
-            return Ok(Chunk::Bytes(bytes));
-        }
-        if *at < state.written && self.file.is_some() {
-            return Ok(Chunk::Later);
-        }
-        if let Some(bytes) = state.queue.pop_front() {
-            state.queued -= bytes.len();
-            return Ok(Chunk::Bytes(bytes));
-        }
-        match state.end {
-            End::Open => Ok(Chunk::Later),
-            End::Whole => Ok(Chunk::End),
-            End::Cut => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -206,43 +114,5 @@ mod tests {
         file.set_len(10).unwrap();
         let error = body.read(60).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-    }
-
-    #[test]
-    fn the_last_byte_waits_for_the_end() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"abc").unwrap();
-        let pipe = Arc::new(Pipe::new(Some(file), Some(3)));
-        let mut body = Body::Growing {
-            pipe: Arc::clone(&pipe),
-            at: 0,
-        };
-        pipe.wrote(3);
-        assert_eq!(body.read(9).unwrap(), Chunk::Bytes(b"ab".to_vec()));
-        assert_eq!(body.read(9).unwrap(), Chunk::Later);
-        pipe.close(true);
-        assert_eq!(body.read(9).unwrap(), Chunk::Bytes(b"c".to_vec()));
-        assert_eq!(body.read(9).unwrap(), Chunk::End);
-    }
-
-    #[test]
-    fn a_pipe_gives_the_file_first_and_memory_behind() {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"abc").unwrap();
-        let pipe = Arc::new(Pipe::new(Some(file), None));
-        let mut body = Body::Growing {
-            pipe: Arc::clone(&pipe),
-            at: 0,
-        };
-        assert_eq!(body.read(9).unwrap(), Chunk::Later);
-        pipe.wrote(3);
-        pipe.queue(b"de".to_vec());
-        assert_eq!(pipe.backlog(), 2);
-        assert_eq!(body.read(2).unwrap(), Chunk::Bytes(b"ab".to_vec()));
-        assert_eq!(body.read(2).unwrap(), Chunk::Bytes(b"c".to_vec()));
-        assert_eq!(body.read(2).unwrap(), Chunk::Bytes(b"de".to_vec()));
-        assert_eq!(body.read(2).unwrap(), Chunk::Later);
-        pipe.close(true);
-        assert_eq!(body.read(2).unwrap(), Chunk::End);
     }
 }

@@ -16,6 +16,10 @@ pub struct CacheControl {
     pub no_store: bool,
     /// `no-transform`
     pub no_transform: bool,
+    /// `must-revalidate`, or `proxy-revalidate`, which is the same to a shared cache
+    pub must_revalidate: bool,
+    /// `stale-while-revalidate` (RFC 5861 section 3)
+    pub stale_while_revalidate: Option<u64>,
     /// `only-if-cached`
     pub only_if_cached: bool,
 }
@@ -46,6 +50,10 @@ impl CacheControl {
             // The first of several counts (RFC 9111 section 4.2.1).
             "max-age" => self.max_age = self.max_age.or_else(seconds),
             "s-maxage" => self.s_maxage = self.s_maxage.or_else(seconds),
+            "stale-while-revalidate" => {
+                self.stale_while_revalidate = self.stale_while_revalidate.or_else(seconds);
+            }
+            "must-revalidate" | "proxy-revalidate" => self.must_revalidate = true,
             "no-cache" => self.no_cache = true,
             "no-store" => self.no_store = true,
             "no-transform" => self.no_transform = true,

@@ -43,6 +43,8 @@ pub struct CacheStatus {
     pub forwarded_status: Option<u16>,
     /// The response goes to the tree.
     pub stored: bool,
+    /// It is what another request fetched.
+    pub collapsed: bool,
     /// More for people.
     pub detail: Option<&'static str>,
 }
@@ -88,6 +90,9 @@ impl fmt::Display for CacheStatus {
         }
         if self.stored {
             to.write_str("; stored")?;
+        }
+        if self.collapsed {
+            to.write_str("; collapsed")?;
         }
         match self.detail {
             Some(detail) => write!(to, "; detail={detail}"),

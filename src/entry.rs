@@ -20,8 +20,8 @@ use crate::tree::{Lying, Stat};
 pub enum Found {
     /// Nothing that answers it.
     Nothing {
-        /// Something is stored for other request fields.
-        vary: bool,
+        /// Something is stored for other request fields: the names of those, where it is so.
+        vary: Option<Vec<String>>,
         /// And that is still something that the request takes.
         other: Option<Box<Entry>>,
         /// `NAME/index.html` is there: the answer is a redirect where upstream can't be asked.
@@ -110,8 +110,9 @@ pub fn find(store: &Store, target: &Target, request: &Headers, patient: bool) ->
         return Ok(found);
     }
     let other = select::is_acceptable(&entry.record, target, request);
+    let names = entry.record.selecting.iter();
     Ok(Found::Nothing {
-        vary: true,
+        vary: Some(names.map(|(name, _)| name.clone()).collect()),
         other: other.then(|| Box::new(entry)),
         index: false,
     })
@@ -254,7 +255,7 @@ fn find_spelled_index(store: &Store, target: &Target, patient: bool) -> Result<F
 
 fn nothing(index: bool) -> Found {
     Found::Nothing {
-        vary: false,
+        vary: None,
         other: None,
         index,
     }

@@ -1,11 +1,18 @@
 //! One request and its response: every decision that cachy takes, in the order of the way.
 //!
-//! [`Exchange::decide`] says what to do with a request: answer it, or send it upstream.
-//! [`Exchange::response`] says what to do with what upstream answers, [`Exchange::failed`] what to
-//! do when it doesn't. [`Exchange::write`], [`Exchange::end`] and [`Exchange::commit`] take the body.
+//! [`Exchange::decide`] says what to do with a request: answer it, send it upstream, or wait for
+//! another one that fetches the same. [`Exchange::response`] says what to do with what upstream
+//! answers, [`Exchange::failed`] what to do when it doesn't. [`Exchange::write`],
+//! [`Exchange::end`] and [`Exchange::commit`] take the body. What has to be fetched without a
+//! client comes out of [`Exchange::work`], as another exchange.
 
 mod decide;
+mod hold;
+mod hop;
 mod reply;
+mod share;
+
+pub use hold::Look;
 
 use std::io;
 use std::sync::Arc;
@@ -16,12 +23,13 @@ use crate::cache_status::CacheStatus;
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::flight::Flight;
+use crate::flights::{Lead, Outcome, Seat};
 use crate::headers::Headers;
 use crate::key::Target;
 use crate::layout::RelPath;
 use crate::meta::{Millis, Record};
 use crate::options::{Mode, Policy};
-use crate::origins::Check;
+use crate::redirect::Hop;
 use crate::request::Request;
 use crate::store::{Kept, Store};
 
@@ -45,7 +53,7 @@ pub enum Step {
     Forward(Forward),
     /// Decide again with `patient`, off the hot path: a large file has to be read.
     Read,
-    /// Somebody checks this URL; decide again when that is done.
+    /// Somebody fetches this; decide again when there is news of that flight.
     Wait,
 }
 
@@ -62,9 +70,18 @@ pub struct Forward {
 #[derive(Debug)]
 pub enum Reply {
     /// Pass the body through [`Exchange::write`], to the client under this head.
-    Body(Headers, Body),
+    Body {
+        /// The head's fields.
+        headers: Headers,
+        /// What the client reads.
+        body: Body,
+        /// Seconds to hold the head back, then [`Exchange::look`] again.
+        hold: Option<f64>,
+    },
     /// Answer this in its place.
     Answer(Answer),
+    /// It leads to the thing itself, which is being fetched: [`Exchange::decide`] at news of it.
+    Wait,
 }
 
 /// What is there in case upstream has nothing better.
@@ -76,6 +93,38 @@ enum Fallback {
     Index,
 }
 
+/// How this exchange shares a fetch with others.
+#[derive(Debug, Default)]
+struct Sharing {
+    /// It fetches for everybody.
+    lead: Option<Lead>,
+    /// It waits for somebody.
+    seat: Option<Seat>,
+    /// The flight that it leads, or has a seat in, or had.
+    number: Option<u64>,
+    /// It asks for itself, since what others fetched was for them alone.
+    alone: bool,
+    /// It waited for another one's fetch that then changed the tree.
+    joined: bool,
+    /// When it was first asked for.
+    since: Millis,
+    /// It is itself why that was fetched.
+    caused: bool,
+    /// What is to be fetched without a client.
+    work: Option<Box<Exchange>>,
+    /// It has no client, and this is why.
+    detached: Option<Detached>,
+}
+
+/// Why something is fetched without a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detached {
+    /// It is wanted whoever waits: the whole behind a range, a check in the background.
+    Wanted,
+    /// It is what a redirect leads to, wanted as long as somebody waits.
+    Hop,
+}
+
 /// One request.
 #[derive(Debug)]
 pub struct Exchange {
@@ -85,19 +134,26 @@ pub struct Exchange {
     target: Option<Target>,
     status: CacheStatus,
     fallback: Fallback,
+    sharing: Sharing,
     /// What upstream answers may be stored.
     storing: bool,
+    /// Something stored is being checked.
+    checking: bool,
     /// We sent validators of our own.
     conditional: bool,
     /// What was sent as `Accept-Encoding`.
     coding: Option<&'static str>,
     sent_at: Millis,
-    check: Option<Check>,
     flight: Option<Flight>,
     record: Option<Record>,
     /// The body is whole.
     ended: bool,
     confirm: Option<Confirm>,
+    hold: Option<hold::Hold>,
+    /// The redirect that led here.
+    hop: Option<Hop>,
+    /// The redirect that is being followed, for the client if that leads to nothing.
+    redirect: Option<(u16, Headers)>,
 }
 
 /// A 304 to be written down.
@@ -121,33 +177,45 @@ impl Exchange {
             target: None,
             status: CacheStatus::default(),
             fallback: Fallback::None,
+            sharing: Sharing::default(),
             storing: false,
+            checking: false,
             conditional: false,
             coding: None,
             sent_at: 0,
-            check: None,
             flight: None,
             record: None,
             ended: false,
             confirm: None,
+            hold: None,
+            hop: None,
+            redirect: None,
         }
     }
 
-    /// Body bytes from upstream. Returns how many bytes wait in memory for the client.
+    /// The request that it is about.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Body bytes from upstream.
     ///
     /// # Errors
     /// Where they can't be decoded: the client's download has to break off.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.flight {
-            Some(flight) => {
-                flight.write(&self.store, bytes)?;
-                Ok(flight.backlog())
-            }
-            None => Ok(0),
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(flight) = &mut self.flight else {
+            return Ok(());
+        };
+        flight.write(&self.store, bytes)?;
+        if !flight.is_storing() {
+            // Who reads along already goes on; nobody else can.
+            self.finish(Outcome::Again);
         }
+        Ok(())
     }
 
-    /// Bytes that wait in memory for the client.
+    /// Bytes that wait in memory for the slowest client.
     #[must_use]
     pub fn backlog(&self) -> usize {
         self.flight.as_ref().map_or(0, Flight::backlog)
@@ -178,7 +246,7 @@ impl Exchange {
     /// Stores what is whole, and what was confirmed. Waits for the disk.
     pub fn commit(&mut self) {
         let done = self.try_commit();
-        self.check = None;
+        self.finish(Outcome::Again);
         match done {
             Ok(Some(Kept::Busy)) => log::warn!(
                 "{} changes all the time and is not stored",
@@ -202,15 +270,17 @@ impl Exchange {
         }
     }
 
-    /// Lets the client see the end of the body: whole, or cut.
+    /// Lets the clients see the end of the body: whole, or cut.
     pub fn close(&mut self, whole: bool) {
-        // What wasn't committed is dropped here; the client reads on through the pipe.
+        // What wasn't committed is dropped here; the clients read on through the pipe.
         if let Some(mut flight) = self.flight.take() {
             flight.close(whole);
         }
         self.record = None;
         self.fallback = Fallback::None;
-        self.check = None;
+        self.hold = None;
+        self.sharing.seat = None;
+        self.finish(Outcome::Again);
     }
 
     fn credential(&self) -> Option<&'static str> {

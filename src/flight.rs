@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::body::{Body, Pipe};
+use crate::body::Body;
 use crate::coding::Decoder;
 use crate::error::{Error, Result};
 use crate::headers::Headers;
@@ -14,6 +14,7 @@ use crate::hex::hex;
 use crate::key::Target;
 use crate::link::StatusLink;
 use crate::meta::{Record, Seen, Stored};
+use crate::pipe::Pipe;
 use crate::place::Temp;
 use crate::store::{Kept, Store};
 use crate::tree::Stat;
@@ -65,7 +66,13 @@ pub enum Storing {
 
 impl Flight {
     /// Begins. Where the file can't be made, the body passes on without it.
-    pub fn begin(store: &Store, storing: Storing, decode: bool, announced: Option<u64>) -> Self {
+    pub fn begin(
+        store: &Store,
+        number: u64,
+        storing: Storing,
+        decode: bool,
+        announced: Option<u64>,
+    ) -> Self {
         let mut read = None;
         let keep = match storing {
             Storing::Nothing => Keep::Nothing,
@@ -94,7 +101,7 @@ impl Flight {
             },
         };
         Self {
-            pipe: Arc::new(Pipe::new(read, announced.filter(|_| !decode))),
+            pipe: Arc::new(Pipe::new(number, read, announced.filter(|_| !decode))),
             keep,
             decoder: decode.then(Decoder::default),
             announced,
@@ -108,16 +115,43 @@ impl Flight {
         !matches!(self.keep, Keep::Nothing)
     }
 
-    /// The client's end of it.
+    /// A client's end of it.
     #[must_use]
     pub fn body(&self) -> Body {
-        Body::Growing {
-            pipe: Arc::clone(&self.pipe),
-            at: 0,
-        }
+        Body::Growing(self.pipe.reader(0, None))
     }
 
-    /// Bytes that wait in memory for the client.
+    /// The body, for all clients.
+    #[must_use]
+    pub fn pipe(&self) -> Arc<Pipe> {
+        Arc::clone(&self.pipe)
+    }
+
+    /// Whether the body goes to a file, from which many can read.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        matches!(self.keep, Keep::File { .. })
+    }
+
+    /// How many clients read it.
+    #[must_use]
+    pub fn readers(&self) -> usize {
+        self.pipe.readers()
+    }
+
+    /// Bytes that have come from upstream.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Bytes that are still to come, where upstream announced how many there are.
+    #[must_use]
+    pub fn missing(&self) -> Option<u64> {
+        Some(self.announced?.saturating_sub(self.received))
+    }
+
+    /// Bytes that wait in memory for the slowest client.
     #[must_use]
     pub fn backlog(&self) -> usize {
         self.pipe.backlog()

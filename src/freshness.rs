@@ -22,6 +22,8 @@ pub enum Verdict {
     Fresh,
     /// It is stale: ask upstream (`fwd=stale` in RFC 9211).
     Stale,
+    /// It is stale, and may be served while it is being checked (RFC 5861 section 3).
+    Behind,
     /// The client asks for a check (`fwd=request` in RFC 9211).
     Requested,
 }
@@ -55,6 +57,7 @@ pub fn judge(
         // A clock that was set back says nothing of the age.
         Some(_) if backwards => Verdict::Stale,
         Some(lifetime) if age < lifetime => Verdict::Fresh,
+        Some(lifetime) if age < lifetime.saturating_add(grace(record)) => Verdict::Behind,
         Some(_) => Verdict::Stale,
         None if is_temporary(record.status) && (age >= TEMPORARY || backwards) => Verdict::Stale,
         None if record.status == 200 && shape::is_index(target) => Verdict::Stale,
@@ -93,6 +96,14 @@ fn lifetime(record: &Record) -> Option<u64> {
     let date = record.headers.text("date").and_then(http_date);
     let date = date.unwrap_or(record.stored_at);
     Some(u64::try_from((expires - date) / 1000).unwrap_or(0))
+}
+
+/// Seconds behind its lifetime for which the origin lets it be served while it is checked.
+fn grace(record: &Record) -> u64 {
+    let control = CacheControl::of(&record.headers);
+    let forbidden = control.no_cache || control.must_revalidate;
+    let grace = control.stale_while_revalidate.filter(|_| !forbidden);
+    grace.unwrap_or(0)
 }
 
 /// Corrected initial age in seconds of a response that arrives now (RFC 9111 section 4.2.3).
@@ -219,6 +230,22 @@ mod tests {
         let minute = record(200, &[("Date", date), ("Expires", soon)]);
         assert_eq!(later(&minute, "https://h/a.zip", &[], 59), Verdict::Fresh);
         assert_eq!(later(&minute, "https://h/a.zip", &[], 60), Verdict::Stale);
+    }
+
+    #[test]
+    fn served_while_it_is_checked() {
+        let swr = "max-age=60, stale-while-revalidate=30";
+        let stored = record(200, &[("Cache-Control", swr)]);
+        let at = |seconds| later(&stored, "https://h/a.zip", &[], seconds);
+        assert_eq!(at(59), Verdict::Fresh);
+        assert_eq!(at(60), Verdict::Behind);
+        assert_eq!(at(89), Verdict::Behind);
+        assert_eq!(at(90), Verdict::Stale);
+        for strict in ["must-revalidate", "proxy-revalidate"] {
+            let strict = format!("{swr}, {strict}");
+            let stored = record(200, &[("Cache-Control", &strict)]);
+            assert_eq!(later(&stored, "https://h/a.zip", &[], 70), Verdict::Stale);
+        }
     }
 
     #[test]

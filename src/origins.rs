@@ -1,7 +1,6 @@
-//! What is remembered of origins for seconds: which one is dead, and what is being checked.
+//! What is remembered of origins for seconds: which one is dead.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
@@ -38,35 +37,6 @@ impl Origins {
     }
 }
 
-/// URLs that are being checked upstream, so that no two clients check one at once.
-#[derive(Debug, Default)]
-pub struct Checks(Mutex<HashSet<String>>);
-
-/// The right to check one URL, given back when dropped.
-#[derive(Debug)]
-pub struct Check {
-    all: Arc<Checks>,
-    url: String,
-}
-
-impl Checks {
-    /// Takes the right to check a URL, unless somebody has it.
-    #[must_use]
-    pub fn begin(self: &Arc<Self>, url: &str) -> Option<Check> {
-        let taken = self.0.lock().insert(url.to_owned());
-        taken.then(|| Check {
-            all: Arc::clone(self),
-            url: url.to_owned(),
-        })
-    }
-}
-
-impl Drop for Check {
-    fn drop(&mut self) {
-        self.all.0.lock().remove(&self.url);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,15 +52,5 @@ mod tests {
         assert!(!origins.is_dead("https://i", 1000));
         origins.answered("https://h");
         assert!(!origins.is_dead("https://h", 1000));
-    }
-
-    #[test]
-    fn one_check_at_a_time() {
-        let checks = Arc::new(Checks::default());
-        let first = checks.begin("u");
-        assert!(first.is_some());
-        assert!(checks.begin("u").is_none());
-        drop(first);
-        assert!(checks.begin("u").is_some());
     }
 }

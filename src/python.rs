@@ -12,12 +12,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyEOFError, PyOSError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyFloat};
 
 use crate::answer;
 use crate::body;
 use crate::error::Error;
-use crate::exchange::{self, Reply, Settings, Step};
+use crate::exchange::{self, Look, Reply, Settings, Step};
 use crate::freshness::clock;
 use crate::headers::Headers;
 use crate::key::Scheme;
@@ -120,6 +120,31 @@ impl Request {
             old,
         }))
     }
+
+    #[getter]
+    fn scheme(&self) -> &'static str {
+        self.0.scheme.as_str()
+    }
+
+    #[getter]
+    fn host(&self) -> &str {
+        &self.0.host
+    }
+
+    #[getter]
+    fn port(&self) -> u16 {
+        self.0.port
+    }
+
+    #[getter]
+    fn path(&self, py: Python<'_>) -> Py<PyBytes> {
+        PyBytes::new(py, &self.0.path).unbind()
+    }
+
+    #[getter]
+    fn headers(&self, py: Python<'_>) -> Vec<(Py<PyBytes>, Py<PyBytes>)> {
+        pairs(py, &self.0.headers.0)
+    }
 }
 
 /// One request and its response.
@@ -148,21 +173,70 @@ impl Exchange {
         let headers = Headers(headers);
         match py.detach(|| self.0.lock().response(status, &headers, clock())) {
             Reply::Answer(answer) => Ok(Py::new(py, Answer::from(answer))?.into_any()),
-            Reply::Body(headers, body) => {
+            Reply::Body {
+                headers,
+                body,
+                hold,
+            } => {
                 let streamed = Streamed {
                     headers: headers.0,
                     body: Py::new(py, Body::from(body))?,
+                    hold,
                 };
                 Ok(Py::new(py, streamed)?.into_any())
             }
+            Reply::Wait => Ok(Py::new(py, Pause::Wait)?.into_any()),
         }
+    }
+
+    #[getter]
+    fn flows(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.0.lock().flows())
+    }
+
+    fn look(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match py.detach(|| self.0.lock().look(clock())) {
+            Look::Send => Ok(py.None()),
+            Look::Wait(seconds) => Ok(PyFloat::new(py, seconds).into_any().unbind()),
+            Look::Answer(answer) => Ok(Py::new(py, Answer::from(*answer))?.into_any()),
+        }
+    }
+
+    fn give_back(&self, py: Python<'_>, reason: &str) -> Option<Answer> {
+        let answer = py.detach(|| self.0.lock().give_back(reason, clock()));
+        answer.map(Answer::from)
+    }
+
+    #[getter]
+    fn number(&self, py: Python<'_>) -> Option<u64> {
+        py.detach(|| self.0.lock().number())
+    }
+
+    #[getter]
+    fn leading(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.0.lock().is_leading())
+    }
+
+    #[getter]
+    fn wanted(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.0.lock().is_wanted())
+    }
+
+    fn work(&self, py: Python<'_>) -> Option<Self> {
+        let work = py.detach(|| self.0.lock().work());
+        work.map(|inner| Self(Mutex::new(inner)))
+    }
+
+    #[getter]
+    fn request(&self, py: Python<'_>) -> Request {
+        Request(py.detach(|| self.0.lock().request().clone()))
     }
 
     fn failed(&self, py: Python<'_>, reason: &str) -> Answer {
         py.detach(|| self.0.lock().failed(reason, clock())).into()
     }
 
-    fn write(&self, py: Python<'_>, data: &[u8]) -> PyResult<usize> {
+    fn write(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
         Ok(py.detach(|| self.0.lock().write(data))?)
     }
 
@@ -263,6 +337,7 @@ impl Answer {
 struct Streamed {
     headers: Fields,
     body: Py<Body>,
+    hold: Option<f64>,
 }
 
 #[pymethods]
@@ -275,6 +350,11 @@ impl Streamed {
     #[getter]
     fn body(&self, py: Python<'_>) -> Py<Body> {
         self.body.clone_ref(py)
+    }
+
+    #[getter]
+    fn hold(&self) -> Option<f64> {
+        self.hold
     }
 }
 
@@ -293,6 +373,11 @@ impl Body {
     #[getter]
     fn remaining(&self) -> Option<u64> {
         self.0.lock().remaining()
+    }
+
+    #[getter]
+    fn flight(&self) -> Option<u64> {
+        self.0.lock().flight()
     }
 
     fn read<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {

@@ -37,6 +37,15 @@ pub fn wanted(field: Option<&str>, length: u64) -> Wanted {
     }
 }
 
+/// Whether a `Range` field asks for bytes at all.
+#[must_use]
+pub fn is_wanted(field: Option<&str>) -> bool {
+    field.is_some_and(|field| {
+        let unit = field.split('=').next().unwrap_or_default();
+        unit.trim().eq_ignore_ascii_case("bytes")
+    })
+}
+
 fn number(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

@@ -71,6 +71,20 @@ impl Request {
         format!("{}://{}:{}", self.scheme.as_str(), self.host, self.port)
     }
 
+    /// Frames a response to it: a body of unknown length needs chunks towards HTTP/1.1 (RFC 9112
+    /// section 6.1).
+    pub fn frame(&self, status: u16, headers: &mut Headers) {
+        let bodiless = self.is_head() || status < 200 || matches!(status, 204 | 304);
+        let told = headers.has("content-length") || headers.has("transfer-encoding");
+        if self.old {
+            // Knows no chunks: the closing of the connection is the end.
+            headers.remove("transfer-encoding");
+        }
+        if !bodiless && !told && !self.multiplexed && !self.old {
+            headers.push("Transfer-Encoding", "chunked");
+        }
+    }
+
     /// Whether it is a HEAD.
     #[must_use]
     pub fn is_head(&self) -> bool {

@@ -40,6 +40,28 @@ pub fn selecting(
     Some(values.collect())
 }
 
+/// The normalised values that a request has for the fields that its URL is known to be selected by:
+/// those of `names`, and `Accept` for a Python index.
+#[must_use]
+pub fn known(target: &Target, request: &Headers, names: &[String]) -> Vec<(String, String)> {
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if shape::is_simple(target) && !names.contains(&"accept") {
+        names.push("accept");
+    }
+    let values = names.iter().map(|name| {
+        let value = normalised(target, request, name);
+        ((*name).to_owned(), value)
+    });
+    values.collect()
+}
+
+/// Whether a request has these values.
+#[must_use]
+pub fn has(values: &[(String, String)], target: &Target, request: &Headers) -> bool {
+    let mut values = values.iter();
+    values.all(|(name, value)| normalised(target, request, name) == *value)
+}
+
 /// Whether a stored response answers this request.
 #[must_use]
 pub fn matches(record: &Record, target: &Target, request: &Headers) -> bool {

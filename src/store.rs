@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use crate::entry;
 use crate::error::{Error, Result};
+use crate::flights::Flights;
 use crate::headers::Headers;
 use crate::key::{Scheme, Target};
 use crate::layout::{RelPath, path_of};
 use crate::meta::{Meta, Millis, Record, Seen, Stored};
-use crate::origins::{Checks, Origins};
+use crate::origins::Origins;
 use crate::owner::{Digests, Owner, owner};
 use crate::place::{Expected, Temp};
 use crate::select;
@@ -31,8 +32,8 @@ pub struct Store {
     pub digests: Digests,
     /// Origins that are dead.
     pub origins: Origins,
-    /// URLs that are being checked.
-    pub checks: Arc<Checks>,
+    /// What is being fetched.
+    pub flights: Arc<Flights>,
 }
 
 /// What became of a response that was to be stored.
@@ -60,7 +61,7 @@ impl Store {
             troubles: Troubles::default(),
             digests: Digests::default(),
             origins: Origins::default(),
-            checks: Arc::default(),
+            flights: Arc::default(),
         };
         match trouble {
             Some(error) => store.troubles.say(&error),

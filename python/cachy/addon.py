@@ -1,7 +1,6 @@
 """The hooks: each carries a question to the core and its answer to mitmproxy."""
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections.abc import Set as AbstractSet
@@ -9,18 +8,19 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
+from mitmproxy.connection import Client
 from mitmproxy.proxy import layer, server_hooks
+from mitmproxy.proxy.mode_specs import ProxyMode
 
-from cachy import options, room
-from cachy._core import Answer, Cache, Forward, Pause, Streamed
+from cachy import news, options, room
+from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed
+from cachy.detached import Detached
 from cachy.layer import take_over
+from cachy.leads import Leads
+from cachy.sending import Shared
 from cachy.transaction import Transaction, request_of
 
 logger = logging.getLogger(__name__)
-
-#: Seconds after which a request no longer waits for another one's check.
-PATIENCE = 10.0
-
 
 class Cachy:
     """The addon."""
@@ -30,7 +30,10 @@ class Cachy:
 
     def __init__(self) -> None:
         self.transactions: WeakKeyDictionary[http.HTTPFlow, Transaction] = WeakKeyDictionary()
-        self.over = asyncio.Event()
+        self.news = news.News()
+        self.leads = Leads()
+        self.shared = Shared(self.transactions, self.news, self.leads)
+        self.work: set[asyncio.Task[None]] = set()
 
     def load(self, loader: Loader) -> None:
         """Declares the options."""
@@ -81,7 +84,7 @@ class Cachy:
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Puts our layers in the place of mitmproxy's for HTTP."""
         if nextlayer.layer is None:
-            take_over(nextlayer, self.transactions)
+            take_over(nextlayer, self.shared)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Lets uploads stream: what isn't GET or HEAD passes through."""
@@ -102,13 +105,7 @@ class Cachy:
         if flow in self.transactions:
             return
         transaction = self.begin(flow, self.cache)
-        step = transaction.exchange.decide()
-        while isinstance(step, Pause):
-            if step == Pause.Wait:
-                await self.somebody()
-                step = transaction.exchange.decide()
-            else:
-                step = await asyncio.to_thread(transaction.exchange.decide, patient=True)
+        step = await self.settle(transaction.exchange, flow.client_conn.proxy_mode)
         if isinstance(step, Forward):
             transaction.forward = step
             if step.headers is not None:
@@ -116,7 +113,38 @@ class Cachy:
         else:
             transaction.answer(flow, step)
 
-    def responseheaders(self, flow: http.HTTPFlow) -> None:
+    async def settle(self, exchange: Exchange, mode: ProxyMode) -> Answer | Forward:
+        """Asks the core until it knows what to do, and lets work begin that has no client."""
+        step = exchange.decide()
+        while True:
+            self.begin_work(exchange, mode)
+            if not isinstance(step, Pause):
+                return step
+            if step == Pause.Read:
+                step = await asyncio.to_thread(exchange.decide, patient=True)
+                continue
+            if exchange.number is not None:
+                await self.news.wait(exchange.number)
+            step = exchange.decide()
+
+    def begin_work(self, exchange: Exchange, mode: ProxyMode) -> None:
+        """Lets begin what an exchange wants to have fetched without a client."""
+        if (work := exchange.work()) is not None:
+            task = asyncio.create_task(self.fetch(work, mode))
+            self.work.add(task)
+            task.add_done_callback(self.work.discard)
+
+    async def fetch(self, work: Exchange, mode: ProxyMode) -> None:
+        """Fetches without a client."""
+        try:
+            step = await self.settle(work, mode)
+            if isinstance(step, Forward):
+                await Detached(work, step, mode, self.shared).run()
+        finally:
+            work.close(whole=False)
+            self.news.tell(work.number)
+
+    async def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Decides what becomes of upstream's answer."""
         transaction = self.transactions.get(flow)
         response = flow.response
@@ -124,11 +152,17 @@ class Cachy:
             return
         if not transaction.upstream:
             return  # Another addon's answer is neither stored nor changed.
-        reply = transaction.exchange.response(response.status_code, list(response.headers.fields))
+        exchange = transaction.exchange
+        reply = exchange.response(response.status_code, list(response.headers.fields))
+        if isinstance(reply, Pause):
+            reply = await self.settle(exchange, flow.client_conn.proxy_mode)
+        else:
+            self.begin_work(exchange, flow.client_conn.proxy_mode)
+            self.news.tell(exchange.number)
         if isinstance(reply, Streamed):
             transaction.streamed = reply
             response.headers = http.Headers(reply.headers)
-        else:
+        elif isinstance(reply, Answer):
             transaction.answer(flow, reply)
 
     async def response(self, flow: http.HTTPFlow) -> None:
@@ -138,13 +172,23 @@ class Cachy:
                 await asyncio.to_thread(transaction.exchange.commit)
             else:
                 transaction.exchange.commit()
-            self.wake()
+            self.news.tell(transaction.exchange.number)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """Drops what has arrived."""
         if (transaction := self.transactions.get(flow)) is not None:
             transaction.exchange.close(whole=False)
-            self.wake()
+            self.news.tell(transaction.exchange.number)
+
+    async def client_disconnected(self, client: Client) -> None:
+        """Lets others finish what a client has left behind."""
+        await self.leads.finished(client.id)
+
+    def done(self) -> None:
+        """The proxy ends."""
+        self.leads.give_up()
+        for task in self.work:
+            task.cancel()
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Keeps everything at home while offline, also what isn't HTTP."""
@@ -155,6 +199,10 @@ class Cachy:
         """Makes the new connection one that can be held, see `room`."""
         room.make_holdable(data.client, data.server)
 
+    async def cachy_news(self, data: news.Flight) -> None:
+        """Waits for news of a flight, see `news`."""
+        await self.news.wait(data.number)
+
     async def cachy_room(self, data: room.Room) -> None:
         """Waits until a client takes more, see `room`."""
         await room.wait(data)
@@ -164,14 +212,3 @@ class Cachy:
         transaction = Transaction(cache.exchange(request_of(flow)))
         self.transactions[flow] = transaction
         return transaction
-
-    async def somebody(self) -> None:
-        """Waits until some transaction is over."""
-        over = self.over
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(over.wait(), PATIENCE)
-
-    def wake(self) -> None:
-        """Tells that a transaction is over."""
-        self.over.set()
-        self.over = asyncio.Event()

@@ -11,28 +11,33 @@ from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 
 from cachy.compat import builtin
-from cachy.sending import Transactions, WindowOpened
+from cachy.sending import Shared, WindowOpened
 from cachy.stream import CachyStream
 
 
-def take_over(nextlayer: layer.NextLayer, transactions: Transactions) -> None:
+def take_over(nextlayer: layer.NextLayer, shared: Shared) -> None:
     """Asks mitmproxy which layer comes next, and makes it ours where it is HTTP."""
     builtin("nextlayer").next_layer(nextlayer)
     found: Any = nextlayer.layer
     while found is not None:
         if type(found) is layers.HttpLayer:
-            # It stands in its context's stack already, and has not begun: only its kind changes.
-            found.__class__ = CachyHttpLayer
-            assert isinstance(found, CachyHttpLayer)
-            found.transactions = transactions
-            found.starved = set()
+            adopt(found, shared)
         found = getattr(found, "child_layer", None)
+
+
+def adopt(found: layers.HttpLayer, shared: Shared) -> None:
+    """Makes a layer for HTTP one of ours."""
+    # It stands in its context's stack already, and has not begun: only its kind changes.
+    found.__class__ = CachyHttpLayer
+    assert isinstance(found, CachyHttpLayer)
+    found.shared = shared
+    found.starved = set()
 
 
 class CachyHttpLayer(layers.HttpLayer):
     """HTTP whose streams are ours."""
 
-    transactions: Transactions
+    shared: Shared
     starved: set[int]
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:

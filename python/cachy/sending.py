@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import MutableMapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mitmproxy import flow, http
@@ -15,11 +16,11 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 from cachy import room
 from cachy._core import Body
 from cachy.compat import break_off
+from cachy.leads import Leads
+from cachy.news import CachyNewsHook, Flight, News
 from cachy.transaction import Transaction
 
 logger = logging.getLogger(__name__)
-
-Transactions = MutableMapping[http.HTTPFlow, Transaction]
 
 #: Bytes that are read and sent at once.
 CHUNK = 256 * 1024
@@ -29,6 +30,15 @@ SLICE = 512 * 1024
 BACKLOG_HIGH, BACKLOG_LOW = 1024 * 1024, 256 * 1024
 
 
+@dataclass
+class Shared:
+    """What all streams of the proxy have in common."""
+
+    transactions: MutableMapping[http.HTTPFlow, Transaction]
+    news: News
+    leads: Leads
+
+
 class WindowOpened(events.Event):
     """The client's HTTP/2 window let through what was waiting for it."""
 
@@ -36,7 +46,7 @@ class WindowOpened(events.Event):
 class Parent(Protocol):
     """The layer of the streams of one client's connection."""
 
-    transactions: Transactions
+    shared: Shared
     connections: Any
     #: Streams whose bytes wait for the client's HTTP/2 window.
     starved: set[int]
@@ -49,8 +59,12 @@ class SendingStream(HttpStream):
     """Sends bodies piece by piece."""
 
     source: Body | None = None
+    #: The body is fetched by another stream.
+    follows = False
     awaited_room: room.CachyRoomHook | None = None
+    awaited_news: CachyNewsHook | None = None
     upstream_over = False
+    client_gone = False
     held = False
 
     def __init__(self, context: Any, stream_id: int, parent: Parent) -> None:
@@ -61,7 +75,7 @@ class SendingStream(HttpStream):
     def transaction(self) -> Transaction | None:
         """What the addon knows of this flow."""
         current = getattr(self, "flow", None)
-        return None if current is None else self.parent.transactions.get(current)
+        return None if current is None else self.parent.shared.transactions.get(current)
 
     def send_response(self, already_streamed: bool = False) -> CommandGenerator[None]:
         """As the original, but a large body is streamed."""
@@ -73,6 +87,7 @@ class SendingStream(HttpStream):
             return
         if (yield from self.conclude()):
             return
+        self.follows = True
         self.take(body)
         yield from self.send_head()
         yield from self.pump()
@@ -105,10 +120,13 @@ class SendingStream(HttpStream):
             except (EOFError, OSError) as error:
                 yield from self.break_off(str(error))
                 return
-            if self.held and self.transaction is not None:
-                self.hold(self.transaction.exchange.backlog)
+            if self.source.flight in self.parent.shared.news.held:
+                # Whoever fetches it may go on.
+                self.parent.shared.news.tell(self.source.flight)
             if chunk is None:
-                return  # More comes with upstream's next event.
+                if self.follows:
+                    yield from self.await_news(self.source.flight)
+                return  # What we fetch ourselves comes with upstream's next event.
             if not chunk:
                 yield from self.finish()
                 return
@@ -123,6 +141,14 @@ class SendingStream(HttpStream):
         self.awaited_room = hook
         yield hook
 
+    def await_news(self, number: int | None) -> CommandGenerator[None]:
+        """Has `on_news` called when there is news of a flight."""
+        if self.awaited_news is None and number is not None:
+            hook: Any = CachyNewsHook(Flight(number))
+            hook.blocking = self
+            self.awaited_news = hook
+            yield hook
+
     def finish(self) -> CommandGenerator[None]:
         """The body has been sent."""
         self.forget()
@@ -136,6 +162,7 @@ class SendingStream(HttpStream):
     def flow_done(self) -> CommandGenerator[None]:
         """As the original, but not before the body has been sent."""
         if self.source is None:
+            self.parent.shared.leads.end(self.context.client.id, self)
             yield from super().flow_done()
 
     def send_head(self) -> CommandGenerator[None]:
@@ -150,13 +177,20 @@ class SendingStream(HttpStream):
         room.begin(self.context.client)
 
     def hold(self, backlog: int) -> None:
-        """Stops reading from upstream while too much waits for a slow client, and goes on."""
+        """Stops reading from upstream while too much waits for slow clients, and goes on."""
+        transaction = self.transaction
+        number = None if transaction is None else transaction.exchange.number
+        held = self.parent.shared.news.held
         if backlog > BACKLOG_HIGH:
             self.held = True
             room.hold(self.context.client, self.context.server)
+            if number is not None:
+                held.add(number)
         elif self.held and backlog < BACKLOG_LOW:
             self.held = False
             room.release(self.context.client, self.context.server)
+            if number is not None:
+                held.discard(number)
 
     def break_off(self, reason: str) -> CommandGenerator[None]:
         """Ends the response in the middle, so that the client knows that it isn't whole."""
@@ -174,14 +208,19 @@ class SendingStream(HttpStream):
         """Nothing more happens here."""
         self.client_state = self.server_state = self.state_errored
         self.flow.live = False
+        self.parent.shared.leads.end(self.context.client.id, self)
         yield DropStream(self.stream_id)
 
     def forget(self) -> None:
         """Lets go of the body, and of the file behind it."""
+        number = None
         if self.source is not None:
+            number = self.source.flight
             self.source = None
             room.end(self.context.client)
         self.hold(0)
         if (transaction := self.transaction) is not None:
             transaction.body = transaction.streamed = None
+        # Whoever fetches it may do so for nobody now.
+        self.parent.shared.news.tell(number)
         self.parent.starved.discard(self.stream_id)

@@ -19,6 +19,7 @@ from mitmproxy.proxy.layers.tls import ServerTLSLayer
 from OpenSSL import SSL
 
 from cachy import room
+from cachy._core import Answer
 from cachy.compat import give_up
 from cachy.sending import Parent, SendingStream, WindowOpened
 from cachy.transaction import is_multiplexed
@@ -26,6 +27,10 @@ from cachy.transaction import is_multiplexed
 
 class TooSlow(events.Event):
     """Upstream let its deadline pass."""
+
+
+class Look(events.Event):
+    """It is time to look whether a body flows."""
 
 
 class CachyStream(SendingStream):
@@ -37,6 +42,7 @@ class CachyStream(SendingStream):
     connecting = False
     abandoned: commands.Command | None = None
     head_waits = False
+    looking: commands.RequestWakeup | None = None
 
     def __init__(self, context: Any, stream_id: int, parent: Parent) -> None:
         super().__init__(context, stream_id, parent)
@@ -53,6 +59,8 @@ class CachyStream(SendingStream):
                     self.abandoned = self._paused.command
                     self._paused = None
                 yield from super().handle_event(TooSlow())
+        elif isinstance(event, events.Wakeup) and event.command is self.looking:
+            yield from super().handle_event(Look())
         elif isinstance(event, events.CommandCompleted) and event.command is self.abandoned:
             pass
         else:
@@ -62,10 +70,15 @@ class CachyStream(SendingStream):
         if isinstance(event, events.HookCompleted) and event.command is self.awaited_room:
             self.awaited_room = None
             yield from self.pump()
+        elif isinstance(event, events.HookCompleted) and event.command is self.awaited_news:
+            self.awaited_news = None
+            yield from self.on_news()
         elif isinstance(event, WindowOpened):
             yield from self.pump()
         elif isinstance(event, TooSlow):
             yield from self.too_slow()
+        elif isinstance(event, Look):
+            yield from self.look()
         elif self.upstream_over and isinstance(
             event, ResponseHeaders | ResponseData | ResponseTrailers | ResponseEndOfMessage
         ):
@@ -77,7 +90,10 @@ class CachyStream(SendingStream):
 
     def make_server_connection(self) -> CommandGenerator[bool]:
         """As the original, within the deadlines that the core sets."""
-        forward = None if self.transaction is None else self.transaction.forward
+        transaction = self.transaction
+        forward = None if transaction is None else transaction.forward
+        if transaction is not None and transaction.exchange.leading and not transaction.detached:
+            self.parent.shared.leads.begin(self.context.client.id, self)
         if forward is None or forward.deadlines is None:
             return (yield from super().make_server_connection())
         connect, head = forward.deadlines
@@ -112,6 +128,13 @@ class CachyStream(SendingStream):
         assert transaction
         self.deadline = None
         transaction.answer(self.flow, transaction.exchange.failed(reason))
+        self.parent.shared.news.tell(transaction.exchange.number)
+        yield from self.send_instead()
+
+    def send_instead(self) -> CommandGenerator[None]:
+        """Sends the answer that stands in the place of upstream's."""
+        self.upstream_over = True
+        self.parent.shared.leads.end(self.context.client.id, self)
         yield HttpResponseHeadersHook(self.flow)
         if (yield from self.check_killed(True)):
             return
@@ -135,15 +158,19 @@ class CachyStream(SendingStream):
         yield HttpResponseHeadersHook(self.flow)
         if (yield from self.check_killed(True)):
             return
-        if transaction.streamed is not None:
-            self.take(transaction.streamed.body)
+        if (streamed := transaction.streamed) is not None:
+            if not (self.client_gone or transaction.detached):
+                self.take(streamed.body)
             self.flow.response.stream = True
             self.server_state = self.state_body
             # A head without a body tells the client that all is there, so it comes last.
-            self.head_waits = event.end_stream
-            if not self.head_waits:
+            self.head_waits = event.end_stream or streamed.hold is not None
+            if streamed.hold is not None:
+                self.looking = commands.RequestWakeup(streamed.hold)
+                yield self.looking
+            elif not (self.head_waits or self.client_gone):
                 yield from self.send_head()
-        elif event.end_stream:
+        elif event.end_stream or self.has_ended():
             self.server_state = self.state_end
         else:
             # Nobody wants the body of an error that isn't passed on.
@@ -151,8 +178,12 @@ class CachyStream(SendingStream):
             yield SendHttp(give_up(self.stream_id, "not needed"), self.context.server)
             yield from self.send_response()
 
+    def has_ended(self) -> bool:
+        """Whether all of upstream's answer came while a hook was waited for."""
+        return any(isinstance(e, ResponseEndOfMessage) for e in self._paused_event_queue)
+
     def state_end(self, event: events.Event) -> CommandGenerator[None]:
-        """Upstream's answer has no body and is replaced: waits for its end alone."""
+        """Upstream's answer is replaced and all but over: waits for its end alone."""
         if isinstance(event, ResponseEndOfMessage):
             self.upstream_over = True
             yield from self.send_response()
@@ -163,26 +194,122 @@ class CachyStream(SendingStream):
         assert transaction and response
         if isinstance(event, ResponseData):
             try:
-                self.hold(transaction.exchange.write(event.data))
+                transaction.exchange.write(event.data)
             except OSError as error:
                 yield SendHttp(give_up(self.stream_id, "unreadable"), self.context.server)
-                yield from self.break_off(f"the body can't be decoded: {error}")
+                yield from self.no_body(f"the body can't be decoded: {error}")
                 return
-            yield from self.pump()
+            yield from self.arrived()
         elif isinstance(event, ResponseTrailers):
             if is_multiplexed(self.flow.request):
                 response.trailers = event.trailers
         else:
             if not transaction.exchange.end(clean=self.ended_cleanly()):
-                yield from self.break_off("the body is not whole")
+                yield from self.no_body("the body is not whole")
                 return
             self.upstream_over = True
-            if (yield from self.conclude()):
-                return
+            killed = yield from self.conclude()
+            # It is stored, and others read it, whatever becomes of this client.
             transaction.exchange.close(whole=True)
-            if self.head_waits:
+            self.parent.shared.news.tell(transaction.exchange.number)
+            self.parent.shared.leads.end(self.context.client.id, self)
+            if self.client_gone:
+                yield from self.drop()
+            elif not killed:
+                if self.head_waits:
+                    self.head_waits = False
+                    yield from self.send_head()
+                yield from self.pump()
+
+    def arrived(self) -> CommandGenerator[None]:
+        """Something of upstream's body has been written down."""
+        transaction = self.transaction
+        assert transaction
+        exchange, news = transaction.exchange, self.parent.shared.news
+        if self.head_waits and exchange.flows:
+            self.head_waits = False
+            if not self.client_gone:
                 yield from self.send_head()
+        news.tell(exchange.number)
+        self.hold(exchange.backlog)
+        if self.held:
+            yield from self.await_news(exchange.number)
+        if not self.head_waits:
             yield from self.pump()
+        if self.client_gone or transaction.detached:
+            yield from self.go_on_if_wanted()
+
+    def on_news(self) -> CommandGenerator[None]:
+        """There is news of the flight that this stream leads, or reads."""
+        transaction = self.transaction
+        if transaction is None:
+            return
+        if self.held:
+            self.hold(transaction.exchange.backlog)
+            if self.held:
+                yield from self.await_news(transaction.exchange.number)
+        if not self.head_waits:
+            yield from self.pump()
+        if self.client_gone or transaction.detached:
+            yield from self.go_on_if_wanted()
+
+    def look(self) -> CommandGenerator[None]:
+        """Looks whether a body flows of which the client has seen nothing yet."""
+        self.looking = None
+        transaction = self.transaction
+        if transaction is None or not self.head_waits or self.upstream_over:
+            return
+        found = transaction.exchange.look()
+        self.parent.shared.news.tell(transaction.exchange.number)
+        if isinstance(found, float):
+            self.looking = commands.RequestWakeup(found)
+            yield self.looking
+        elif found is None:
+            yield from self.arrived()
+        else:
+            yield SendHttp(give_up(self.stream_id, "stalls"), self.context.server)
+            yield from self.answer_back(found)
+
+    def no_body(self, reason: str) -> CommandGenerator[None]:
+        """The body has come to a bad end: what is stored stands in, or the client is told."""
+        transaction = self.transaction
+        assert transaction
+        stored = transaction.exchange.give_back(reason) if self.head_waits else None
+        if stored is None:
+            yield from self.break_off(reason)
+        else:
+            yield from self.answer_back(stored)
+
+    def answer_back(self, stored: Answer) -> CommandGenerator[None]:
+        """Answers what is stored in the place of a body of which the client has seen nothing."""
+        transaction = self.transaction
+        assert transaction
+        self.forget()
+        self.head_waits = False
+        self.upstream_over = True
+        if self.client_gone:
+            yield from self.drop()
+            return
+        transaction.answer(self.flow, stored)
+        yield from self.send_instead()
+
+    # Without a client.
+
+    def go_on_if_wanted(self) -> CommandGenerator[None]:
+        """Goes on with a fetch whose client has gone as long as somebody wants it."""
+        transaction = self.transaction
+        assert transaction
+        if self.upstream_over or self.server_state == self.state_errored:
+            return
+        exchange = transaction.exchange
+        if exchange.wanted:
+            yield from self.await_news(exchange.number)
+            return
+        self.upstream_over = True
+        self.flow.error = flow.Error("nobody wants it any more")
+        yield HttpErrorHook(self.flow)
+        yield SendHttp(give_up(self.stream_id, "not wanted"), self.context.server)
+        yield from self.drop()
 
     def ended_cleanly(self) -> bool:
         """Whether the end of the body is the end that the origin meant, should the closing of the
@@ -207,8 +334,18 @@ class CachyStream(SendingStream):
         self, event: RequestProtocolError | ResponseProtocolError
     ) -> CommandGenerator[None]:
         """As the original, but an upstream that fails before its answer may be answered for."""
+        transaction = self.transaction
+        if isinstance(event, RequestProtocolError) and transaction is not None:
+            self.forget()
+            if self.client_gone or (self.is_fetching() and transaction.exchange.wanted):
+                self.client_gone = True
+                yield from self.await_news(transaction.exchange.number)
+                return
         if isinstance(event, ResponseProtocolError):
             if self.upstream_over:
+                return
+            if self.head_waits and transaction is not None and self.flow.response:
+                yield from self.no_body(event.message)
                 return
             if self.transaction is not None and not self.flow.response:
                 self.upstream_over = True
@@ -218,7 +355,13 @@ class CachyStream(SendingStream):
                     yield from self.answer_upload(event)
                 return
         self.forget()
+        self.parent.shared.leads.end(self.context.client.id, self)
         yield from super().handle_protocol_error(event)
+
+    def is_fetching(self) -> bool:
+        """Whether this stream fetches for everybody, and is not through."""
+        leads = self.parent.shared.leads.streams.get(self.context.client.id, ())
+        return self in leads and not self.upstream_over
 
     def answer_upload(self, event: ResponseProtocolError) -> CommandGenerator[None]:
         """Tells a client that is still sending that upstream can't be reached."""

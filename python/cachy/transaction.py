@@ -27,13 +27,17 @@ class Transaction:
     upstream: bool = False
     #: `flow.response` is cachy's own.
     answered: bool = False
+    #: There is no client.
+    detached: bool = False
 
     def answer(self, flow: http.HTTPFlow, answer: Answer) -> None:
         """Makes an answer the flow's response."""
         self.answered = True
         self.body = answer.take_body()
-        content = None
-        if (self.body.remaining or 0) <= SMALL:
+        content: bytes | None = None
+        if self.detached:
+            content, self.body = b"", None
+        elif self.body.flight is None and (self.body.remaining or 0) <= SMALL:
             content = read_all(self.body)
             self.body = None
         now = time.time()

@@ -23,6 +23,17 @@ const HEAD: f64 = 5.0;
 impl Exchange {
     /// What to do with the request. `patient` allows to read large files.
     pub fn decide(&mut self, patient: bool, now: Millis) -> Step {
+        if self.sharing.since == 0 {
+            self.sharing.since = now;
+        }
+        let step = self.decide_alone(patient, now);
+        self.redirected(step)
+    }
+
+    fn decide_alone(&mut self, patient: bool, now: Millis) -> Step {
+        if let Some(step) = self.ask_hop(now).or_else(|| self.seated(now)) {
+            return step;
+        }
         self.sent_at = now;
         if self.settings.mode == Mode::Off {
             return self.pass(Forwarded::Bypass, Some("off"));
@@ -64,7 +75,7 @@ impl Exchange {
             Found::PlacedIndex => Step::Answer(answer::slash(target, head, hit)),
             Found::Stored(entry) => self.stored(entry, target, now),
             Found::Nothing { other, index, vary } => {
-                self.status = CacheStatus::forwarded(if vary {
+                self.status = CacheStatus::forwarded(if vary.is_some() {
                     Forwarded::VaryMiss
                 } else {
                     Forwarded::UriMiss
@@ -74,7 +85,7 @@ impl Exchange {
                     None if index => Fallback::Index,
                     None => Fallback::None,
                 };
-                self.missing(target, now)
+                self.missing(target, &vary.unwrap_or_default(), now)
             }
         }
     }
@@ -87,12 +98,19 @@ impl Exchange {
         if let Some(who) = self.credential().filter(|_| !good) {
             return self.pass(Forwarded::Bypass, Some(who));
         }
+        if let Some(status) = self.fetched_meanwhile(&entry.record) {
+            return Step::Answer(self.answer(entry, status, now));
+        }
         let slash = matches!(entry.record.stored, Stored::Slash { .. });
         let why = match self.verdict(&entry.record, target, now) {
             _ if self.settings.mode == Mode::Refresh => Forwarded::Request,
             _ if slash => return Step::Answer(self.answer(entry, CacheStatus::hit(), now)),
             Verdict::Fresh => return Step::Answer(self.answer(entry, CacheStatus::hit(), now)),
-            Verdict::Stale => Forwarded::Stale,
+            Verdict::Behind if !self.is_detached() => {
+                self.check_behind(&entry.record, target);
+                return Step::Answer(self.answer(entry, CacheStatus::hit(), now));
+            }
+            Verdict::Stale | Verdict::Behind => Forwarded::Stale,
             Verdict::Requested => Forwarded::Request,
         };
         if CacheControl::of(&self.request.headers).only_if_cached {
@@ -102,7 +120,7 @@ impl Exchange {
             let status = CacheStatus::hit().detail("stale-if-error");
             return Step::Answer(self.answer(entry, status, now));
         }
-        self.check(entry, why, target)
+        self.check(entry, why, target, now)
     }
 
     /// Whether the origin could not be reached a moment ago, or failed for this very URL.
@@ -112,7 +130,7 @@ impl Exchange {
     }
 
     /// Asks upstream about what is stored.
-    fn check(&mut self, entry: Entry, why: Forwarded, target: &Target) -> Step {
+    fn check(&mut self, entry: Entry, why: Forwarded, target: &Target, now: Millis) -> Step {
         self.status = CacheStatus::forwarded(why);
         // What https stored is neither confirmed nor replaced by what http says.
         let weaker = entry.record.scheme == Scheme::Https && target.scheme() == Scheme::Http;
@@ -120,21 +138,24 @@ impl Exchange {
             self.fallback = Fallback::Entry(entry);
             return self.forward(None);
         }
-        self.check = self.store.checks.begin(&target.url());
-        if self.check.is_none() {
-            return Step::Wait;
+        let names = entry.record.selecting.iter().map(|(name, _)| name.clone());
+        let names: Vec<String> = names.collect();
+        let validators = validators(&entry.record.headers);
+        self.fallback = Fallback::Entry(entry);
+        if let Some(step) = self.join(target, &names, now) {
+            return step;
         }
         let mut headers = self.whole(target);
-        for (name, value) in validators(&entry.record.headers) {
-            self.conditional = true;
+        self.conditional = !validators.is_empty();
+        for (name, value) in validators {
             headers.push(name, value);
         }
         self.storing = true;
-        self.fallback = Fallback::Entry(entry);
+        self.checking = true;
         self.forward(Some(headers))
     }
 
-    fn missing(&mut self, target: &Target, now: Millis) -> Step {
+    fn missing(&mut self, target: &Target, names: &[String], now: Millis) -> Step {
         let head = self.request.is_head();
         if self.credential().is_some() && matches!(self.fallback, Fallback::Entry(_)) {
             self.fallback = Fallback::None;
@@ -159,6 +180,13 @@ impl Exchange {
         if head {
             return self.forward(None);
         }
+        if let Some(step) = self.join(target, names, now) {
+            return step;
+        }
+        if self.asks_part() {
+            // Nobody else can use what is fetched: as asked, and unstored.
+            return self.forward(None);
+        }
         self.storing = true;
         let headers = self.whole(target);
         self.forward(Some(headers))
@@ -176,7 +204,7 @@ impl Exchange {
         self.forward(None)
     }
 
-    fn forward(&self, headers: Option<Headers>) -> Step {
+    pub(super) fn forward(&self, headers: Option<Headers>) -> Step {
         let stored = !matches!(self.fallback, Fallback::None);
         Step::Forward(Forward {
             headers,
@@ -185,7 +213,7 @@ impl Exchange {
     }
 
     /// The request's fields, asking for the whole in a coding that we can store.
-    fn whole(&mut self, target: &Target) -> Headers {
+    pub(super) fn whole(&mut self, target: &Target) -> Headers {
         let mut headers = self.request.headers.clone();
         // An offer to change to h2c would be taken up by an origin, and not by us.
         for name in PARTIAL.into_iter().chain(["upgrade", "http2-settings"]) {

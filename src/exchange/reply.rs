@@ -1,11 +1,14 @@
 //! What to do with upstream's answer, or without one.
 
+use super::hold::{self, Hold};
 use super::{Confirm, Exchange, Fallback, Reply};
 use crate::answer::{self, Answer};
+use crate::body::Body;
 use crate::cache_status::{CacheStatus, Forwarded};
 use crate::coding;
 use crate::entry::Entry;
 use crate::flight::{Flight, Storing};
+use crate::flights::Outcome;
 use crate::freshness::initial_age;
 use crate::headers::Headers;
 use crate::layout::path_of;
@@ -28,9 +31,14 @@ impl Exchange {
             }
             let stale = CacheStatus::hit().detail("stale-if-error");
             if let Some(answer) = self.fall_back(stale, now) {
+                self.finish(Outcome::Again);
                 return Reply::Answer(answer);
             }
         }
+        if let Some(waiting) = self.follow(status, headers) {
+            return waiting;
+        }
+        self.look_at_thing(status, headers);
         if status == 304
             && self.conditional
             && let Fallback::Entry(entry) = std::mem::take(&mut self.fallback)
@@ -38,9 +46,14 @@ impl Exchange {
             return Reply::Answer(self.confirmed(entry, headers, now));
         }
         let begun = self.begin(status, headers, now);
-        let flight = self.flight.insert(begun);
-        let storing = flight.is_storing();
-        let body = flight.body();
+        let storing = begun.is_storing();
+        let body = if self.is_detached() {
+            Body::bytes(Vec::new())
+        } else {
+            begun.body()
+        };
+        self.flight = Some(begun);
+        let hold = self.share(storing);
         // With a detail, what is stored isn't this answer.
         self.status.stored = storing && self.status.detail.is_none();
         if self.record.is_some() && !storing {
@@ -64,11 +77,15 @@ impl Exchange {
             }
         }
         out.push("Cache-Status", self.status.to_string());
-        self.frame(status, &mut out);
+        self.request.frame(status, &mut out);
         if self.request.multiplexed {
             out.lowercase();
         }
-        Reply::Body(out, body)
+        Reply::Body {
+            headers: out,
+            body,
+            hold,
+        }
     }
 
     /// The 304 to our own check.
@@ -98,14 +115,14 @@ impl Exchange {
                 storable::storing(target, request, status, headers, self.settings.policy)
                     .map(|storing| (storing, target))
             }
-            _ => return Flight::begin(&self.store, Storing::Nothing, false, None),
+            _ => return self.unstored(),
         };
         let (storing, target) = match chosen {
             Ok(chosen) => chosen,
             Err(detail) => {
                 self.status.detail = Some(detail);
                 // The client asked for the whole to be stored in one coding; nothing is decoded now.
-                return Flight::begin(&self.store, Storing::Nothing, false, None);
+                return self.unstored();
             }
         };
         if storing == Storing::Slash {
@@ -131,32 +148,46 @@ impl Exchange {
             selecting: selecting.unwrap_or_default(),
             stored_at: now,
             initial_age: initial_age(headers, now - self.sent_at, now),
-            checked_at: self.check.as_ref().map(|_| now),
+            checked_at: self.checking.then_some(now),
             close_delimited: announced.is_none() && !headers.has("transfer-encoding"),
             decoded: decode,
             label: !codings.is_empty() && !select::accepts_coding(&asked, &codings),
             stored: Stored::Slash { body: Vec::new() },
         });
-        Flight::begin(&self.store, storing, decode, announced)
+        let number = self.number().unwrap_or_default();
+        Flight::begin(&self.store, number, storing, decode, announced)
     }
 
-    /// A body of unknown length needs chunks towards HTTP/1.1 (RFC 9112 section 6.1).
-    fn frame(&self, status: u16, headers: &mut Headers) {
-        let bodiless = self.request.is_head() || status < 200 || matches!(status, 204 | 304);
-        let told = headers.has("content-length") || headers.has("transfer-encoding");
-        if self.request.old {
-            // Knows no chunks: the closing of the connection is the end.
-            headers.remove("transfer-encoding");
+    fn unstored(&self) -> Flight {
+        let number = self.number().unwrap_or_default();
+        Flight::begin(&self.store, number, Storing::Nothing, false, None)
+    }
+
+    /// Lets others have what arrives, or tells them to ask for themselves. Returns for how long the
+    /// client's head is held back, seconds.
+    fn share(&mut self, storing: bool) -> Option<f64> {
+        if !storing {
+            self.finish(Outcome::Apart);
+            return None;
         }
-        if !bodiless && !told && !self.request.multiplexed && !self.request.old {
-            headers.push("Transfer-Encoding", "chunked");
+        let file = self.flight.as_ref().is_some_and(Flight::is_file);
+        if file && !matches!(self.fallback, Fallback::None) {
+            self.hold = Some(Hold::default());
+            return Some(hold::FIRST);
         }
+        self.publish();
+        None
     }
 
     /// Upstream could not be reached, or broke off before its head, or took too long.
     pub fn failed(&mut self, reason: &str, now: Millis) -> Answer {
-        self.check = None;
         self.store.origins.failed(&self.request.origin(), now);
+        self.finish(Outcome::Failed(reason.to_owned()));
+        self.answer_failure(reason, now)
+    }
+
+    /// What is stored, or a 502 with the reason.
+    pub(super) fn answer_failure(&mut self, reason: &str, now: Millis) -> Answer {
         let stale = CacheStatus::hit().detail("stale-if-error");
         if let Some(answer) = self.fall_back(stale, now) {
             return answer;

@@ -17,6 +17,11 @@ class Gate:
         self._threading.set()
         self._loop.call_soon_threadsafe(self._asyncio.set)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody is let through."""
+        return self._threading.is_set()
+
     async def passed(self) -> None:
         """In a handler: wait until the gate is open."""
         await self._asyncio.wait()

@@ -1,0 +1,133 @@
+//! Redirects to the thing itself, followed inside the proxy: what they lead to is fetched without a
+//! client and stored under the URL that was asked. Whoever asked waits for that.
+
+use super::share::without_client;
+use super::{Detached, Exchange, Fallback, Forward, Reply, Sharing, Step};
+use crate::answer::{self, Answer};
+use crate::cache_status::CacheStatus;
+use crate::conditional::validators;
+use crate::entry::Entry;
+use crate::headers::Headers;
+use crate::meta::Millis;
+use crate::redirect::{self, Hop};
+use crate::request::Request;
+
+impl Exchange {
+    /// Follows a redirect where that is for the proxy to do. `None`: it is an answer like others.
+    pub(super) fn follow(&mut self, status: u16, headers: &Headers) -> Option<Reply> {
+        let target = self.target.clone().filter(|_| self.storing)?;
+        let hop = redirect::hop(&target, self.hop.as_ref(), status, headers)?;
+        let Some(lead) = self.sharing.lead.take() else {
+            // It led to nothing that could be stored, a moment ago.
+            self.not_the_thing();
+            return None;
+        };
+        let seat = lead.seat();
+        let detached = self.sharing.detached;
+        let mut work = Self::new(
+            self.store.clone(),
+            self.settings,
+            request_of(&self.request, &hop),
+        );
+        work.sharing = Sharing {
+            number: Some(lead.number()),
+            lead: Some(lead),
+            detached: Some(detached.unwrap_or(Detached::Hop)),
+            ..Sharing::default()
+        };
+        work.target = Some(target);
+        work.status = self.status;
+        work.storing = true;
+        work.checking = self.checking;
+        if let Fallback::Entry(entry) = &self.fallback {
+            work.fallback = Fallback::Entry(Entry {
+                record: entry.record.clone(),
+                // Nobody reads it there.
+                file: None,
+                slot: entry.slot.clone(),
+            });
+        }
+        work.hop = Some(hop);
+        self.sharing.work = Some(Box::new(work));
+        if detached.is_some() {
+            drop(seat);
+            let text = answer::text(502, "followed\n", false, self.status);
+            return Some(Reply::Answer(text));
+        }
+        self.sharing.seat = Some(seat);
+        self.sharing.caused = true;
+        self.redirect = Some((status, headers.clone()));
+        Some(Reply::Wait)
+    }
+
+    /// Sends the request for what a redirect leads to. `None`: it is another request.
+    pub(super) fn ask_hop(&mut self, now: Millis) -> Option<Step> {
+        let host = self.hop.as_ref()?.target.authority().to_owned();
+        let target = self.target.clone()?;
+        self.sent_at = now;
+        let mut headers = self.whole(&target);
+        headers.set("Host", host);
+        if let Fallback::Entry(entry) = &self.fallback {
+            for (name, value) in validators(&entry.record.headers) {
+                self.conditional = true;
+                headers.push(name, value);
+            }
+        }
+        Some(self.forward(Some(headers)))
+    }
+
+    /// What a redirect led to is stored only where it is the thing itself.
+    pub(super) fn look_at_thing(&mut self, status: u16, headers: &Headers) {
+        let (Some(_), Some(target)) = (&self.hop, &self.target) else {
+            return;
+        };
+        let media_type = headers.text("content-type");
+        let confirmed = status == 304 && self.conditional;
+        if !confirmed && (status != 200 || !redirect::is_the_file(target, media_type)) {
+            self.not_the_thing();
+        }
+    }
+
+    fn not_the_thing(&mut self) {
+        self.storing = false;
+        self.status.detail = Some("not-followed");
+    }
+
+    /// A redirect that is being followed has an answer in any case: the redirect itself.
+    pub(super) fn redirected(&mut self, step: Step) -> Step {
+        match step {
+            Step::Forward(Forward { .. }) if self.redirect.is_some() => {
+                self.sharing.lead = None;
+                self.redirect_itself().map_or(step, Step::Answer)
+            }
+            step => step,
+        }
+    }
+
+    /// The redirect that led to nothing, for the client to follow.
+    pub(super) fn redirect_itself(&mut self) -> Option<Answer> {
+        let (code, headers) = self.redirect.take()?;
+        let status = CacheStatus {
+            stored: false,
+            detail: Some("not-followed"),
+            ..self.status
+        };
+        Some(answer::redirect(code, &headers, status))
+    }
+}
+
+/// The request for what a redirect leads to: credentials stay with the host that they were for (RFC
+/// 9110 section 15.4).
+fn request_of(asked: &Request, hop: &Hop) -> Request {
+    let mut request = without_client(asked, Some(&hop.target));
+    request.scheme = hop.target.scheme();
+    request.host = hop.target.host().trim_matches(['[', ']']).to_owned();
+    request.port = hop.target.port();
+    request.path = hop.path.clone().into_bytes();
+    if hop.other_host {
+        for name in ["authorization", "cookie"] {
+            request.headers.remove(name);
+        }
+    }
+    request
+}

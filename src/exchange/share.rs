@@ -1,0 +1,251 @@
+//! One fetch for many: leading a flight, waiting for one, and reading along while a body grows.
+
+use super::{Detached, Exchange, Fallback, Forward, Sharing, Step};
+use crate::cache_status::{CacheStatus, Forwarded};
+use crate::conditional::PARTIAL;
+use crate::flight::Flight;
+use crate::flights::{Arrival, Joined, Outcome, Progress, Suits, Underway};
+use crate::growing::{Growing, growing};
+use crate::key::Target;
+use crate::meta::{Millis, Record};
+use crate::range;
+use crate::request::Request;
+use crate::select;
+
+/// A range that begins more bytes than this behind what has arrived is asked for upstream.
+const FAR: u64 = 8 << 20;
+/// A fetch that nobody waits for is finished if no more than so many bytes are missing.
+const LITTLE: u64 = 1 << 20;
+/// Fields of a request that mean its own connection (RFC 9110 section 7.6.1), or a client.
+const CONNECTION: [&str; 9] = [
+    "connection",
+    "proxy-connection",
+    "proxy-authorization",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+
+impl Exchange {
+    /// The number of the flight that this exchange leads or waits for, or did last.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        self.sharing.number
+    }
+
+    /// Whether it fetches for everybody.
+    #[must_use]
+    pub fn is_leading(&self) -> bool {
+        self.sharing.lead.is_some()
+    }
+
+    /// Whether it has no client.
+    #[must_use]
+    pub fn is_detached(&self) -> bool {
+        self.sharing.detached.is_some()
+    }
+
+    /// What is to be fetched without a client, where this exchange has just found that out.
+    pub fn work(&mut self) -> Option<Exchange> {
+        self.sharing.work.take().map(|work| *work)
+    }
+
+    /// Whether anybody wants what is being fetched, its own client apart: somebody waits or reads,
+    /// or little is missing.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        if self.sharing.detached == Some(Detached::Wanted) {
+            return self.flight.as_ref().is_none_or(Flight::is_storing);
+        }
+        let waiting = self.sharing.lead.as_ref().map_or(0, |lead| lead.seats());
+        let Some(flight) = &self.flight else {
+            return waiting > 0;
+        };
+        let little = flight.is_storing() && flight.missing().is_some_and(|n| n <= LITTLE);
+        waiting > 0 || flight.readers() > 0 || little
+    }
+
+    /// What has become of the flight that this exchange waits for. `None`: nothing is waited for.
+    pub(super) fn seated(&mut self, now: Millis) -> Option<Step> {
+        match self.sharing.seat.as_ref()?.progress() {
+            Progress::Asked => return Some(Step::Wait),
+            Progress::Arriving(arrival) => {
+                if let Some(step) = self.read_along(&arrival, now) {
+                    return Some(step);
+                }
+            }
+            Progress::Over(Outcome::Again) => self.sharing.joined = true,
+            Progress::Over(Outcome::Apart) => {
+                self.sharing.alone = true;
+                if let Some(answer) = self.redirect_itself() {
+                    return Some(Step::Answer(answer));
+                }
+            }
+            Progress::Over(Outcome::Failed(reason)) => {
+                self.sharing.seat = None;
+                let nothing = matches!(self.fallback, Fallback::None);
+                let redirect = nothing.then(|| self.redirect_itself()).flatten();
+                let answer = redirect.unwrap_or_else(|| self.answer_failure(&reason, now));
+                return Some(Step::Answer(answer));
+            }
+        }
+        self.sharing.seat = None;
+        None
+    }
+
+    /// Waits for whoever fetches this already. `None`: this exchange is to fetch it, for everybody
+    /// where it can.
+    pub(super) fn join(&mut self, target: &Target, names: &[String], now: Millis) -> Option<Step> {
+        let request = &self.request.headers;
+        let known = select::known(target, request, names);
+        if self.sharing.alone || self.sharing.lead.is_some() {
+            return None;
+        }
+        let suits = |underway: &Underway| {
+            let suits = match underway.progress() {
+                Progress::Asked => select::has(underway.selecting(), target, request),
+                Progress::Arriving(a) => select::matches(&a.record, target, request),
+                Progress::Over(_) => false,
+            };
+            if suits { Suits::Yes } else { Suits::No }
+        };
+        match self.store.flights.join(&target.url(), &known, suits) {
+            Joined::Seat(seat) => {
+                self.sharing.number = Some(seat.number());
+                self.sharing.seat = Some(seat);
+                // Over meanwhile: who tells of that tells this one too.
+                self.seated(now).or(Some(Step::Wait))
+            }
+            Joined::Lead(lead) => {
+                self.sharing.number = Some(lead.number());
+                if self.asks_part() && !matches!(self.fallback, Fallback::Entry(_)) {
+                    // The whole is fetched behind the range, without a client.
+                    self.sharing.seat = Some(lead.seat());
+                    self.sharing.caused = true;
+                    self.detach(lead, Detached::Wanted);
+                    return Some(Step::Wait);
+                }
+                self.sharing.lead = Some(lead);
+                None
+            }
+        }
+    }
+
+    /// Has what is stored checked in the background (RFC 5861), unless somebody does already.
+    pub(super) fn check_behind(&mut self, record: &Record, target: &Target) {
+        let flights = &self.store.flights;
+        let joined = flights.join(&target.url(), &record.selecting, |_| Suits::Yes);
+        if let Joined::Lead(lead) = joined {
+            self.detach(lead, Detached::Wanted);
+        }
+    }
+
+    fn detach(&mut self, lead: crate::flights::Lead, why: Detached) {
+        let mut work = Self::new(
+            self.store.clone(),
+            self.settings,
+            without_client(&self.request, self.target.as_ref()),
+        );
+        work.sharing = Sharing {
+            number: Some(lead.number()),
+            lead: Some(lead),
+            detached: Some(why),
+            ..Sharing::default()
+        };
+        self.sharing.work = Some(Box::new(work));
+    }
+
+    /// Whether the client asks for a part of the body.
+    pub(super) fn asks_part(&self) -> bool {
+        let field = self.request.headers.text("range");
+        !self.is_detached() && range::is_wanted(field)
+    }
+
+    /// Lets others read what this exchange is fetching.
+    pub(super) fn publish(&self) {
+        let (Some(lead), Some(flight), Some(record)) =
+            (&self.sharing.lead, &self.flight, &self.record)
+        else {
+            return;
+        };
+        if self.hold.is_none() && flight.is_file() {
+            lead.arriving(Arrival {
+                record: record.clone().into(),
+                pipe: flight.pipe(),
+                why: self.status.forwarded.unwrap_or(Forwarded::UriMiss),
+            });
+        }
+    }
+
+    /// Ends the flight that this exchange leads, if it does.
+    pub(super) fn finish(&mut self, outcome: Outcome) {
+        if let Some(lead) = self.sharing.lead.take() {
+            lead.over(outcome);
+        }
+    }
+
+    /// The status of an answer from what another request fetched while this one waited; such an
+    /// answer is not checked again.
+    pub(super) fn fetched_meanwhile(&self, record: &Record) -> Option<CacheStatus> {
+        let since = self.sharing.since;
+        let fetched = record.stored_at >= since || record.checked_at.is_some_and(|at| at >= since);
+        let fetched = fetched && self.sharing.joined;
+        let why = self.status.forwarded.unwrap_or(Forwarded::UriMiss);
+        fetched.then(|| self.shared_status(why))
+    }
+
+    /// The status of an answer that was fetched for this exchange by another.
+    pub(super) fn shared_status(&self, why: Forwarded) -> CacheStatus {
+        CacheStatus {
+            stored: self.sharing.caused,
+            collapsed: !self.sharing.caused,
+            ..CacheStatus::forwarded(why)
+        }
+    }
+
+    /// Reads a body that is growing. `None`: it isn't one that answers this request.
+    fn read_along(&mut self, arrival: &Arrival, now: Millis) -> Option<Step> {
+        let target = self.target.clone()?;
+        if !select::matches(&arrival.record, &target, &self.request.headers) {
+            return None;
+        }
+        let status = self.shared_status(arrival.why);
+        let written = arrival.pipe.written();
+        match growing(arrival, &self.request, status, now, written + FAR) {
+            Growing::Answer(answer) => {
+                self.sharing.seat = None;
+                Some(Step::Answer(answer))
+            }
+            Growing::Later => Some(Step::Wait),
+            Growing::Far => {
+                self.sharing.seat = None;
+                self.fallback = Fallback::None;
+                self.status = CacheStatus::forwarded(arrival.why).detail("range");
+                Some(Step::Forward(Forward::default()))
+            }
+        }
+    }
+}
+
+/// The request as cachy itself makes it: for all of it, on a connection of its own.
+pub(super) fn without_client(request: &Request, target: Option<&Target>) -> Request {
+    let mut request = request.clone();
+    request.method = "GET".to_owned();
+    for name in PARTIAL.into_iter().chain(CONNECTION) {
+        request.headers.remove(name);
+    }
+    if let Some(target) = target {
+        request.headers.remove("host");
+        let host = (b"Host".to_vec(), target.authority().as_bytes().to_vec());
+        request.headers.0.insert(0, host);
+    }
+    request.authority = None;
+    request.sni = None;
+    request.special = false;
+    request.multiplexed = false;
+    request.old = false;
+    request
+}

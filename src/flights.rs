@@ -1,0 +1,266 @@
+//! Who is fetching what right now, so that any number of requests for one URL make one upstream
+//! request ("collapsed" in RFC 9211): the first leads, the others take a seat and read what it
+//! fetches while it grows. Two variants of a URL are two flights.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::cache_status::Forwarded;
+use crate::meta::Record;
+use crate::pipe::Pipe;
+
+/// All flights, by URL.
+#[derive(Debug, Default)]
+pub struct Flights {
+    underway: Mutex<HashMap<String, Vec<Arc<Underway>>>>,
+    numbers: AtomicU64,
+}
+
+/// One request that is on its way upstream for everybody.
+#[derive(Debug)]
+pub struct Underway {
+    number: u64,
+    url: String,
+    /// What of the request is known to select among variants.
+    selecting: Vec<(String, String)>,
+    seats: AtomicUsize,
+    progress: Mutex<Progress>,
+}
+
+/// How far it has come.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// Nothing has come yet that others could have.
+    Asked,
+    /// The body is arriving.
+    Arriving(Arrival),
+    /// It is over.
+    Over(Outcome),
+}
+
+/// A response whose body is arriving, for those who read along.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// What will be stored of it.
+    pub record: Arc<Record>,
+    /// The body.
+    pub pipe: Arc<Pipe>,
+    /// Why it is fetched.
+    pub why: Forwarded,
+}
+
+/// How a flight ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The tree has changed, or nobody wanted it any more: look again.
+    Again,
+    /// It was an answer for one client alone: everybody asks for himself.
+    Apart,
+    /// Upstream could not be reached, for this reason.
+    Failed(String),
+}
+
+/// What a request finds.
+#[derive(Debug)]
+pub enum Joined {
+    /// Nobody fetches it: this request does.
+    Lead(Lead),
+    /// Somebody has asked upstream.
+    Seat(Seat),
+}
+
+/// What a request makes of a flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suits {
+    /// It may bring what is asked for.
+    Yes,
+    /// It brings something else.
+    No,
+}
+
+/// The right to fetch one URL for everybody; when dropped, the others look again.
+#[derive(Debug)]
+pub struct Lead {
+    all: Arc<Flights>,
+    underway: Arc<Underway>,
+}
+
+/// A place among those who wait for a flight.
+#[derive(Debug)]
+pub struct Seat(Arc<Underway>);
+
+impl Flights {
+    /// Takes a seat in a flight that suits, or begins a new one.
+    pub fn join(
+        self: &Arc<Self>,
+        url: &str,
+        selecting: &[(String, String)],
+        suits: impl Fn(&Underway) -> Suits,
+    ) -> Joined {
+        let mut underway = self.underway.lock();
+        let same = underway.entry(url.to_owned()).or_default();
+        if let Some(found) = same.iter().find(|u| suits(u) == Suits::Yes) {
+            return Joined::Seat(Seat::take(found));
+        }
+        let begun = Arc::new(Underway {
+            // 0 is no flight.
+            number: self.numbers.fetch_add(1, Ordering::Relaxed) + 1,
+            url: url.to_owned(),
+            selecting: selecting.to_vec(),
+            seats: AtomicUsize::new(0),
+            progress: Mutex::new(Progress::Asked),
+        });
+        same.push(Arc::clone(&begun));
+        Joined::Lead(Lead {
+            all: Arc::clone(self),
+            underway: begun,
+        })
+    }
+}
+
+impl Underway {
+    /// How far it has come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.progress.lock().clone()
+    }
+
+    /// What of the request is known to select among variants, names and values.
+    #[must_use]
+    pub fn selecting(&self) -> &[(String, String)] {
+        &self.selecting
+    }
+}
+
+impl Lead {
+    /// Tells flights apart.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.underway.number
+    }
+
+    /// A seat in one's own flight.
+    #[must_use]
+    pub fn seat(&self) -> Seat {
+        Seat::take(&self.underway)
+    }
+
+    /// How many wait for it.
+    #[must_use]
+    pub fn seats(&self) -> usize {
+        self.underway.seats.load(Ordering::Relaxed)
+    }
+
+    /// The body is arriving, for everybody.
+    pub fn arriving(&self, arrival: Arrival) {
+        *self.underway.progress.lock() = Progress::Arriving(arrival);
+    }
+
+    /// It is over.
+    pub fn over(self, outcome: Outcome) {
+        *self.underway.progress.lock() = Progress::Over(outcome);
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        let mut underway = self.all.underway.lock();
+        if let Some(same) = underway.get_mut(&self.underway.url) {
+            same.retain(|u| !Arc::ptr_eq(u, &self.underway));
+            if same.is_empty() {
+                underway.remove(&self.underway.url);
+            }
+        }
+        let mut progress = self.underway.progress.lock();
+        if !matches!(*progress, Progress::Over(_)) {
+            *progress = Progress::Over(Outcome::Again);
+        }
+    }
+}
+
+impl Seat {
+    fn take(underway: &Arc<Underway>) -> Self {
+        underway.seats.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(underway))
+    }
+
+    /// Tells flights apart.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.0.progress()
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.seats.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lead(flights: &Arc<Flights>, url: &str) -> Lead {
+        match flights.join(url, &[], |_| Suits::Yes) {
+            Joined::Lead(lead) => lead,
+            Joined::Seat(_) => panic!("somebody leads already"),
+        }
+    }
+
+    fn seat(flights: &Arc<Flights>, url: &str) -> Seat {
+        match flights.join(url, &[], |_| Suits::Yes) {
+            Joined::Seat(seat) => seat,
+            Joined::Lead(_) => panic!("nobody leads"),
+        }
+    }
+
+    #[test]
+    fn one_leads_and_the_others_wait() {
+        let flights = Arc::new(Flights::default());
+        let first = lead(&flights, "u");
+        let other = lead(&flights, "v");
+        let (second, third) = (seat(&flights, "u"), seat(&flights, "u"));
+        assert_eq!((first.seats(), other.seats()), (2, 0));
+        assert_eq!(second.number(), first.number());
+        drop(third);
+        assert_eq!(first.seats(), 1);
+        first.over(Outcome::Failed("x".into()));
+        let failed = Outcome::Failed("x".into());
+        assert!(matches!(second.progress(), Progress::Over(o) if o == failed));
+        drop(lead(&flights, "u"));
+    }
+
+    #[test]
+    fn who_gives_up_leaves_it_to_the_next() {
+        let flights = Arc::new(Flights::default());
+        let first = lead(&flights, "u");
+        let second = seat(&flights, "u");
+        drop(first);
+        assert!(matches!(second.progress(), Progress::Over(Outcome::Again)));
+        drop(lead(&flights, "u"));
+        assert!(flights.underway.lock().is_empty());
+    }
+
+    #[test]
+    fn two_variants_are_two_flights() {
+        let flights = Arc::new(Flights::default());
+        let first = lead(&flights, "u");
+        let Joined::Lead(second) = flights.join("u", &[], |_| Suits::No) else {
+            panic!("another variant is another flight");
+        };
+        assert_ne!(first.number(), second.number());
+        drop(first);
+        drop(seat(&flights, "u"));
+        drop(second);
+    }
+}
