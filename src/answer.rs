@@ -3,16 +3,18 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use crate::body::Body;
 use crate::cache_status::CacheStatus;
-use crate::conditional;
+use crate::conditional::{self, Outcome};
 use crate::entry::{Entry, Placed};
-use crate::freshness::{age, format_date};
+use crate::freshness::{age, clock, format_date};
 use crate::headers::Headers;
 use crate::key::Target;
 use crate::link::StatusLink;
 use crate::meta::{Millis, Stored};
+use crate::multipart::{content_range, multipart};
 use crate::range::{self, Wanted};
 use crate::shape;
 
@@ -53,10 +55,14 @@ pub fn stored(
     if record.decoded {
         weaken(&mut headers);
     }
+    if !headers.has("date") {
+        // As a recipient adds it (RFC 9110 section 6.6.1).
+        headers.push("Date", format_date(record.stored_at));
+    }
     headers.set("Age", age(&record, now).to_string());
     let body = match (record.stored, file) {
         (Stored::File { seen, .. }, Some(file)) => Body::File {
-            file,
+            file: file.into(),
             rest: 0..seen.size,
         },
         (Stored::Link { body, .. } | Stored::Slash { body }, _) => Body::bytes(body),
@@ -87,8 +93,9 @@ pub fn placed(
         format_date(stat.mtime_ns.div_euclid(1_000_000)),
     );
     headers.push("ETag", format!("\"{:x}-{:x}\"", stat.size, stat.mtime_ns));
+    headers.push("Date", format_date(clock()));
     let body = Body::File {
-        file,
+        file: file.into(),
         rest: 0..stat.size,
     };
     finish(200, headers, body, request, head_only, status)
@@ -152,25 +159,16 @@ fn finish(
         body,
     };
     if code == 200 {
-        if conditional::not_modified(request, &answer.headers) {
-            return not_modified(answer);
+        match conditional::evaluate(request, &answer.headers) {
+            Outcome::Send => {}
+            Outcome::NotModified => return not_modified(answer),
+            Outcome::Failed => return bare(412, &answer),
         }
-        if let Body::File { rest, .. } = &mut answer.body {
+        if matches!(answer.body, Body::File { .. }) {
             answer.headers.set("Accept-Ranges", "bytes");
-            let field = request.text("range").filter(|_| {
-                // A range of a HEAD means nothing (RFC 9110 section 14.2).
-                !head_only && conditional::if_range(request, &answer.headers)
-            });
-            match range::wanted(field, length) {
-                Wanted::Whole => {}
-                Wanted::Part(part) => {
-                    let (first, last) = (part.start, part.end - 1);
-                    let of = format!("bytes {first}-{last}/{length}");
-                    answer.headers.set("Content-Range", of);
-                    answer.status = 206;
-                    *rest = part;
-                }
-                Wanted::Unsatisfiable => return unsatisfiable(&answer, length),
+            // A range of a HEAD means nothing (RFC 9110 section 14.2).
+            if !head_only && conditional::if_range(request, &answer.headers) {
+                answer = in_range(answer, request);
             }
         }
     }
@@ -178,6 +176,46 @@ fn finish(
     answer.headers.set("Content-Length", length.to_string());
     if head_only {
         answer.body = Body::bytes(Vec::new());
+    }
+    answer
+}
+
+/// What of a whole file a request's `Range` asks for.
+fn in_range(mut answer: Answer, request: &Headers) -> Answer {
+    let Body::File { file, rest } = &mut answer.body else {
+        return answer;
+    };
+    let length = rest.end - rest.start;
+    // More than one field is a broken one.
+    let field = request.has("range").then(|| request.list("range"));
+    match range::wanted(field.as_deref(), length) {
+        Wanted::Whole => {}
+        Wanted::Parts(parts) => match parts.as_slice() {
+            [part] => {
+                *rest = part.clone();
+                let of = content_range(part, length);
+                answer.headers.set("Content-Range", of);
+                answer.status = 206;
+            }
+            // A client would undo the coding over the whole message, boundaries and all.
+            _ if answer.headers.has("content-encoding") => {}
+            parts => {
+                let media_type = answer.headers.get("content-type");
+                let made = multipart(parts, length, media_type, |rest| Body::File {
+                    file: Arc::clone(file),
+                    rest,
+                });
+                answer.headers.set("Content-Type", made.content_type);
+                answer.body = made.body;
+                answer.status = 206;
+            }
+        },
+        Wanted::Unsatisfiable => {
+            let mut none = bare(416, &answer);
+            none.headers
+                .push("Content-Range", format!("bytes */{length}"));
+            return none;
+        }
     }
     answer
 }
@@ -195,13 +233,13 @@ fn not_modified(answer: Answer) -> Answer {
     }
 }
 
-fn unsatisfiable(answer: &Answer, length: u64) -> Answer {
+/// A status without content in the place of an answer.
+fn bare(code: u16, answer: &Answer) -> Answer {
     let mut headers = Headers::default();
-    headers.push("Content-Range", format!("bytes */{length}"));
     headers.push("Cache-Status", answer.headers.list("cache-status"));
     headers.push("Content-Length", "0");
     Answer {
-        status: 416,
+        status: code,
         headers,
         body: Body::bytes(Vec::new()),
     }

@@ -29,10 +29,12 @@ pub enum Body {
     /// Part of a file that is whole.
     File {
         /// Open for reading.
-        file: File,
+        file: Arc<File>,
         /// What is still to be read.
         rest: Range<u64>,
     },
+    /// Several, one after the other.
+    Parts(VecDeque<Body>),
     /// One that is still arriving.
     Growing {
         /// Where it arrives.
@@ -55,6 +57,7 @@ impl Body {
         match self {
             Self::Bytes(bytes) => Some(bytes.len() as u64),
             Self::File { rest, .. } => Some(rest.end - rest.start),
+            Self::Parts(parts) => parts.iter().map(Self::remaining).sum(),
             Self::Growing { .. } => None,
         }
     }
@@ -73,6 +76,15 @@ impl Body {
                 let bytes = read_at(file, rest.start, most.min(left))?;
                 rest.start += bytes.len() as u64;
                 Ok(Chunk::Bytes(bytes))
+            }
+            Self::Parts(parts) => {
+                while let Some(part) = parts.front_mut() {
+                    match part.read(most)? {
+                        Chunk::End => drop(parts.pop_front()),
+                        chunk => return Ok(chunk),
+                    }
+                }
+                Ok(Chunk::End)
             }
             Self::Growing { pipe, at } => pipe.read(at, most),
         }
@@ -199,13 +211,40 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&[7; 100]).unwrap();
         let mut body = Body::File {
-            file: file.try_clone().unwrap(),
+            file: file.try_clone().unwrap().into(),
             rest: 0..100,
         };
         assert_eq!(body.read(60).unwrap(), Chunk::Bytes(vec![7; 60]));
         file.set_len(10).unwrap();
         let error = body.read(60).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn parts_follow_one_another() {
+        let pipe = Arc::new(Pipe::new(None, None));
+        let growing = Body::Growing {
+            pipe: Arc::clone(&pipe),
+            at: 0,
+        };
+        let empty = || Body::bytes(Vec::new());
+        let mut body = Body::Parts([empty(), Body::bytes(b"ab".into()), empty()].into());
+        assert_eq!(body.remaining(), Some(2));
+        let Body::Parts(parts) = &mut body else {
+            unreachable!()
+        };
+        parts.extend([growing, Body::bytes(b"e".into())]);
+        assert_eq!(body.remaining(), None);
+        assert_eq!(body.read(1).unwrap(), Chunk::Bytes(b"a".to_vec()));
+        assert_eq!(body.read(9).unwrap(), Chunk::Bytes(b"b".to_vec()));
+        assert_eq!(body.read(9).unwrap(), Chunk::Later);
+        pipe.queue(b"cd".to_vec());
+        assert_eq!(body.read(9).unwrap(), Chunk::Bytes(b"cd".to_vec()));
+        assert_eq!(body.read(9).unwrap(), Chunk::Later);
+        pipe.close(true);
+        assert_eq!(body.read(9).unwrap(), Chunk::Bytes(b"e".to_vec()));
+        assert_eq!(body.read(9).unwrap(), Chunk::End);
+        assert_eq!(body.read(9).unwrap(), Chunk::End);
     }
 
     #[test]
