@@ -152,7 +152,6 @@ fn finish(
     status: CacheStatus,
 ) -> Answer {
     headers.push("Cache-Status", status.to_string());
-    let length = body.remaining().unwrap_or(0);
     let mut answer = Answer {
         status: code,
         headers,

@@ -103,10 +103,11 @@ mod tests {
             \r\n--B\r\nContent-Type: text/plain\r\nContent-Range: bytes 0-1/10\r\n\r\n01\
             \r\n--B--\r\n";
         check(typed, expected);
-        let untyped = with_boundary("B", &[0..1], 10, None, slice);
+        let untyped = with_boundary("B", &[0..1, 4..6], 10, None, slice);
         check(
             untyped,
-            "--B\r\nContent-Range: bytes 0-0/10\r\n\r\n0\r\n--B--\r\n",
+            "--B\r\nContent-Range: bytes 0-0/10\r\n\r\n0\
+            \r\n--B\r\nContent-Range: bytes 4-5/10\r\n\r\n45\r\n--B--\r\n",
         );
     }
 
