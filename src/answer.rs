@@ -4,16 +4,18 @@
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use crate::body::Body;
 use crate::cache_status::CacheStatus;
-use crate::conditional;
+use crate::conditional::{self, Outcome};
 use crate::entry::{Entry, Placed};
-use crate::freshness::{age, format_date};
+use crate::freshness::{age, clock, format_date};
 use crate::headers::Headers;
 use crate::key::Target;
 use crate::link::StatusLink;
 use crate::meta::{Millis, Stored};
+use crate::multipart::{content_range, multipart};
 use crate::range::{self, Wanted};
 use crate::shape;
 
@@ -54,10 +56,14 @@ pub fn stored(
     if record.decoded {
         weaken(&mut headers);
     }
+    if !headers.has("date") {
+        // As a recipient adds it (RFC 9110 section 6.6.1).
+        headers.push("Date", format_date(record.stored_at));
+    }
     headers.set("Age", age(&record, now).to_string());
     let body = match (record.stored, file) {
         (Stored::File { seen, .. }, Some(file)) => Body::File {
-            file,
+            file: file.into(),
             rest: 0..seen.size,
         },
         (Stored::Link { body, .. } | Stored::Slash { body }, _) => Body::bytes(body),
@@ -88,8 +94,9 @@ pub fn placed(
         format_date(stat.mtime_ns.div_euclid(1_000_000)),
     );
     headers.push("ETag", format!("\"{:x}-{:x}\"", stat.size, stat.mtime_ns));
+    headers.push("Date", format_date(clock()));
     let body = Body::File {
-        file,
+        file: file.into(),
         rest: 0..stat.size,
     };
     finish(200, headers, body, request, head_only, status)
@@ -146,29 +153,22 @@ fn finish(
     status: CacheStatus,
 ) -> Answer {
     headers.push("Cache-Status", status.to_string());
-    let length = body.remaining().unwrap_or(0);
     let mut answer = Answer {
         status: code,
         headers,
         body,
     };
     if code == 200 {
-        if conditional::not_modified(request, &answer.headers) {
-            return not_modified(answer);
+        match conditional::evaluate(request, &answer.headers) {
+            Outcome::Send => {}
+            Outcome::NotModified => return not_modified(answer),
+            Outcome::Failed => return bare(412, &answer),
         }
-        if let Body::File { rest, .. } = &mut answer.body {
+        if matches!(answer.body, Body::File { .. }) {
             answer.headers.set("Accept-Ranges", "bytes");
-            let field = request.text("range").filter(|_| {
-                // A range of a HEAD means nothing (RFC 9110 section 14.2).
-                !head_only && conditional::if_range(request, &answer.headers)
-            });
-            match range::wanted(field, length) {
-                Wanted::Whole => {}
-                Wanted::Part(part) => {
-                    *rest = part.clone();
-                    set_part(&mut answer, &part, length);
-                }
-                Wanted::Unsatisfiable => return unsatisfiable(&answer, length),
+            // A range of a HEAD means nothing (RFC 9110 section 14.2).
+            if !head_only {
+                answer = in_file(answer, request);
             }
         }
     }
@@ -180,12 +180,80 @@ fn finish(
     answer
 }
 
-/// Makes it the answer of one part of `length` bytes (RFC 9110 section 15.3.7.1).
-pub(crate) fn set_part(answer: &mut Answer, part: &Range<u64>, length: u64) {
-    let (first, last) = (part.start, part.end - 1);
-    let of = format!("bytes {first}-{last}/{length}");
-    answer.headers.set("Content-Range", of);
+/// What of a whole file a request's `Range` asks for.
+fn in_file(mut answer: Answer, request: &Headers) -> Answer {
+    let Body::File { file, rest } = &answer.body else {
+        return answer;
+    };
+    let (file, length) = (Arc::clone(file), rest.end - rest.start);
+    let wanted = wanted(request, &answer.headers, Some(length));
+    let slice = |rest| Body::File {
+        file: Arc::clone(&file),
+        rest,
+    };
+    if wanted == Wanted::Whole {
+        return answer;
+    }
+    answer = in_range(answer, wanted, length, slice);
+    answer
+}
+
+/// What a request's `Range` asks of a representation of `length` bytes, if it still is the one that
+/// the client means.
+pub(crate) fn wanted(request: &Headers, stored: &Headers, length: Option<u64>) -> Wanted {
+    if !request.has("range") || !conditional::if_range(request, stored) {
+        return Wanted::Whole;
+    }
+    // More than one field is a broken one.
+    range::wanted(Some(&request.list("range")), length.unwrap_or(u64::MAX))
+}
+
+/// Makes a 200 the answer of the ranges that are wanted, of `length` bytes; `slice` gives the bytes
+/// of one.
+pub(crate) fn in_range(
+    mut answer: Answer,
+    wanted: Wanted,
+    length: u64,
+    mut slice: impl FnMut(Range<u64>) -> Body,
+) -> Answer {
+    let parts = match wanted {
+        // A client would undo the coding over the whole message, boundaries and all.
+        Wanted::Parts(parts) if parts.len() == 1 || !answer.headers.has("content-encoding") => {
+            parts
+        }
+        Wanted::Whole | Wanted::Parts(_) => {
+            answer.body = slice(0..length);
+            return answer;
+        }
+        Wanted::Unsatisfiable => {
+            let mut none = bare(416, &answer);
+            let of = format!("bytes */{length}");
+            none.headers.push("Content-Range", of);
+            return none;
+        }
+    };
+    if let [part] = parts.as_slice() {
+        let of = content_range(part, length);
+        answer.headers.set("Content-Range", of);
+        answer.body = slice(part.clone());
+    } else {
+        let media_type = answer.headers.get("content-type");
+        let made = multipart(&parts, length, media_type, slice);
+        answer.headers.set("Content-Type", made.content_type);
+        answer.body = made.body;
+    }
     answer.status = 206;
+    answer
+}
+
+/// A redirect that the client is to follow itself.
+#[must_use]
+pub fn redirect(code: u16, response: &Headers, status: CacheStatus) -> Answer {
+    let mut headers = response.storable();
+    headers.remove("content-type");
+    headers.remove("content-encoding");
+    let text = format!("{}\n", headers.text("location").unwrap_or_default());
+    with_text(code, headers, &text, false, status)
 }
 
 pub(crate) fn not_modified(answer: Answer) -> Answer {
@@ -201,13 +269,13 @@ pub(crate) fn not_modified(answer: Answer) -> Answer {
     }
 }
 
-pub(crate) fn unsatisfiable(answer: &Answer, length: u64) -> Answer {
+/// A status without content in the place of an answer.
+pub(crate) fn bare(code: u16, answer: &Answer) -> Answer {
     let mut headers = Headers::default();
-    headers.push("Content-Range", format!("bytes */{length}"));
     headers.push("Cache-Status", answer.headers.list("cache-status"));
     headers.push("Content-Length", "0");
     Answer {
-        status: 416,
+        status: code,
         headers,
         body: Body::bytes(Vec::new()),
     }

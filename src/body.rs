@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use crate::pipe::Reader;
 
@@ -28,10 +29,12 @@ pub enum Body {
     /// Part of a file that is whole.
     File {
         /// Open for reading.
-        file: File,
+        file: Arc<File>,
         /// What is still to be read.
         rest: Range<u64>,
     },
+    /// Several, one after the other.
+    Parts(VecDeque<Body>),
     /// One that is still arriving.
     Growing(Reader),
 }
@@ -49,6 +52,7 @@ impl Body {
         match self {
             Self::Bytes(bytes) => Some(bytes.len() as u64),
             Self::File { rest, .. } => Some(rest.end - rest.start),
+            Self::Parts(parts) => parts.iter().map(Self::remaining).sum(),
             Self::Growing(reader) => reader.remaining(),
         }
     }
@@ -58,6 +62,7 @@ impl Body {
     pub fn flight(&self) -> Option<u64> {
         match self {
             Self::Growing(reader) => Some(reader.number()),
+            Self::Parts(parts) => parts.iter().find_map(Self::flight),
             Self::Bytes(_) | Self::File { .. } => None,
         }
     }
@@ -76,6 +81,15 @@ impl Body {
                 let bytes = read_at(file, rest.start, most.min(left))?;
                 rest.start += bytes.len() as u64;
                 Ok(Chunk::Bytes(bytes))
+            }
+            Self::Parts(parts) => {
+                while let Some(part) = parts.front_mut() {
+                    match part.read(most)? {
+                        Chunk::End => drop(parts.pop_front()),
+                        chunk => return Ok(chunk),
+                    }
+                }
+                Ok(Chunk::End)
             }
             Self::Growing(reader) => reader.read(most),
         }
@@ -100,6 +114,7 @@ pub(crate) fn read_at(file: &File, at: u64, length: usize) -> io::Result<Vec<u8>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipe::Pipe;
     use std::io::Write;
 
     #[test]
@@ -107,12 +122,36 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&[7; 100]).unwrap();
         let mut body = Body::File {
-            file: file.try_clone().unwrap(),
+            file: file.try_clone().unwrap().into(),
             rest: 0..100,
         };
         assert_eq!(body.read(60).unwrap(), Chunk::Bytes(vec![7; 60]));
         file.set_len(10).unwrap();
         let error = body.read(60).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn parts_follow_one_another() {
+        let pipe = Arc::new(Pipe::new(1, None, None));
+        let growing = Body::Growing(pipe.reader(0, None));
+        let empty = || Body::bytes(Vec::new());
+        let mut body = Body::Parts([empty(), Body::bytes(b"ab".into()), empty()].into());
+        assert_eq!(body.remaining(), Some(2));
+        let Body::Parts(parts) = &mut body else {
+            unreachable!()
+        };
+        parts.extend([growing, Body::bytes(b"e".into())]);
+        assert_eq!((body.remaining(), body.flight()), (None, Some(1)));
+        assert_eq!(body.read(1).unwrap(), Chunk::Bytes(b"a".to_vec()));
+        assert_eq!(body.read(9).unwrap(), Chunk::Bytes(b"b".to_vec()));
+        assert_eq!(body.read(9).unwrap(), Chunk::Later);
+        pipe.queue(b"cd".to_vec());
+        assert_eq!(body.read(9).unwrap(), Chunk::Bytes(b"cd".to_vec()));
+        assert_eq!(body.read(9).unwrap(), Chunk::Later);
+        pipe.close(true);
+        assert_eq!(body.read(9).unwrap(), Chunk::Bytes(b"e".to_vec()));
+        assert_eq!(body.read(9).unwrap(), Chunk::End);
+        assert_eq!(body.read(9).unwrap(), Chunk::End);
     }
 }

@@ -9,6 +9,7 @@ use crate::cache_control::CacheControl;
 use crate::headers::Headers;
 use crate::key::Target;
 use crate::select::accepts_coding;
+use crate::suffix::is_archive;
 
 /// Text larger than this, decoded, is not stored.
 const MOST: u64 = 512 << 20;
@@ -17,13 +18,6 @@ const RATIO: u64 = 200;
 const FREE: u64 = 16 << 20;
 /// Compressed bytes decoded in one go, so that the result fits in memory.
 const PIECE: usize = 4 << 10;
-
-/// Suffixes of things that are compressed themselves, so that a coding can only be a label.
-const ARCHIVES: [&str; 27] = [
-    ".gz", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".zst", ".lz4", ".lzma", ".br", ".z", ".zip",
-    ".7z", ".rar", ".tar", ".whl", ".egg", ".jar", ".war", ".crate", ".gem", ".nupkg", ".deb",
-    ".udeb", ".rpm", ".apk", ".conda",
-];
 
 /// What goes upstream as `Accept-Encoding` in place of the client's: a coding that can be decoded
 /// here, or none for what is an archive by its name.
@@ -44,12 +38,6 @@ pub fn is_decodable(asked: Option<&str>, response: &Headers) -> bool {
         && matches!(coding.as_str(), "gzip" | "x-gzip")
         && !CacheControl::of(response).no_transform
         && response.text("content-type").is_some_and(is_text)
-}
-
-/// Whether the name in a URL says archive.
-fn is_archive(target: &Target) -> bool {
-    let path = target.path().to_ascii_lowercase();
-    ARCHIVES.iter().any(|suffix| path.ends_with(suffix))
 }
 
 fn is_text(media_type: &str) -> bool {

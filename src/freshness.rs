@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::cache_control::CacheControl;
+use crate::conditional::CONDITIONS;
 use crate::headers::Headers;
 use crate::key::Target;
 use crate::meta::{Millis, Record};
@@ -48,7 +49,7 @@ pub fn judge(
     }
     let age = age(record, now);
     let control = CacheControl::of(request);
-    let conditional = request.has("if-none-match") || request.has("if-modified-since");
+    let conditional = CONDITIONS.iter().any(|name| request.has(name));
     if control.no_cache || conditional || control.max_age.is_some_and(|most| age >= most) {
         return Verdict::Requested;
     }

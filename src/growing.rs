@@ -1,13 +1,15 @@
 //! The answer to a client that reads along while another one's fetch is arriving.
 
+use std::ops::Range;
+
 use crate::answer::{self, Answer};
 use crate::body::Body;
 use crate::cache_status::CacheStatus;
-use crate::conditional;
+use crate::conditional::{self, Outcome};
 use crate::flights::Arrival;
 use crate::freshness::age;
 use crate::meta::Millis;
-use crate::range::{self, Wanted};
+use crate::range::Wanted;
 use crate::request::Request;
 
 /// What can be answered so far.
@@ -42,35 +44,31 @@ pub fn growing(
         headers,
         body: Body::bytes(Vec::new()),
     };
-    if conditional::not_modified(&request.headers, &answer.headers) {
-        return Growing::Answer(answer::not_modified(answer));
+    match conditional::evaluate(&request.headers, &answer.headers) {
+        Outcome::Send => {}
+        Outcome::NotModified => return Growing::Answer(answer::not_modified(answer)),
+        Outcome::Failed => return Growing::Answer(answer::bare(412, &answer)),
     }
-    let field = request.headers.text("range");
-    let field = field.filter(|field| {
-        range::is_wanted(Some(field)) && conditional::if_range(&request.headers, &answer.headers)
-    });
     let length = arrival.pipe.announced();
-    let (first, end) = match (field, length) {
-        (Some(_), None) => return Growing::Later,
-        (Some(field), Some(length)) => match range::wanted(Some(field), length) {
-            Wanted::Whole => (0, None),
-            Wanted::Part(part) if part.start >= reach => return Growing::Far,
-            Wanted::Part(part) => {
-                answer::set_part(&mut answer, &part, length);
-                (part.start, Some(part.end))
-            }
-            Wanted::Unsatisfiable => {
-                return Growing::Answer(answer::unsatisfiable(&answer, length));
-            }
-        },
-        (None, _) => (0, None),
+    let wanted = answer::wanted(&request.headers, &answer.headers, length);
+    let Some(length) = length else {
+        if wanted != Wanted::Whole {
+            return Growing::Later;
+        }
+        request.frame(answer.status, &mut answer.headers);
+        answer.body = Body::Growing(arrival.pipe.reader(0, None));
+        return Growing::Answer(answer);
     };
-    if let Some(end) = end.or(length) {
-        let length = end.saturating_sub(first).to_string();
-        answer.headers.set("Content-Length", length);
-        answer.headers.set("Accept-Ranges", "bytes");
+    if matches!(&wanted, Wanted::Parts(parts) if parts.iter().any(|part| part.start >= reach)) {
+        return Growing::Far;
     }
-    request.frame(answer.status, &mut answer.headers);
-    answer.body = Body::Growing(arrival.pipe.reader(first, end));
+    answer.headers.set("Accept-Ranges", "bytes");
+    let slice = |part: Range<u64>| {
+        let end = (part.end < length).then_some(part.end);
+        Body::Growing(arrival.pipe.reader(part.start, end))
+    };
+    answer = answer::in_range(answer, wanted, length, slice);
+    let length = answer.body.remaining().unwrap_or(0);
+    answer.headers.set("Content-Length", length.to_string());
     Growing::Answer(answer)
 }

@@ -12,7 +12,7 @@
 //!    it is: cachy's, by the record in [`meta`], or a person's, who is always right. [`link`] reads statuses, [`select`] chooses among variants.
 //! 3. **Freshness.** [`freshness`] judges a stored response by its URL ([`shape`]), by what the
 //!    origin said ([`cache_control`]) and by what the client asks.
-//! 4. **Hit.** [`answer`] makes the head ([`conditional`], [`range`], [`cache_status`]), and a
+//! 4. **Hit.** [`answer`] makes the head ([`conditional`], [`range`], [`multipart`], [`cache_status`]), and a
 //!    [`body`] is read piece by piece as the client takes it.
 //! 5. **Upstream.** Otherwise the request goes on, with validators of our own or with none, in a
 //!    coding that can be stored ([`coding`]). [`origins`] remembers which origin is dead.
@@ -47,17 +47,20 @@ pub mod layout;
 pub mod link;
 pub mod locks;
 pub mod meta;
+pub mod multipart;
 pub mod options;
 pub mod origins;
 pub mod owner;
 pub mod pipe;
 pub mod place;
 pub mod range;
+pub mod redirect;
 pub mod request;
 pub mod select;
 pub mod shape;
 pub mod storable;
 pub mod store;
+pub mod suffix;
 mod sweep;
 pub mod tree;
 pub mod troubles;

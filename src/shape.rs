@@ -129,7 +129,7 @@ fn versioned(name: &str, suffixes: &[&str]) -> bool {
 }
 
 /// `/crates/NAME/VERSION/download`.
-fn crate_download(folders: &[&str], name: &str) -> bool {
+pub(crate) fn crate_download(folders: &[&str], name: &str) -> bool {
     name == "download"
         && matches!(folders, [.., "crates", _, version] if digit(version) && version.contains('.'))
 }

@@ -7,15 +7,7 @@ use crate::key::Target;
 use crate::link::{StatusLink, is_redirect};
 use crate::meta::Record;
 use crate::options::Policy;
-
-/// Parameters that make a URL good for minutes only: S3, `CloudFront`, Azure SAS and GCS.
-const SIGNED: [&str; 5] = [
-    "x-amz-signature",
-    "signature",
-    "sig",
-    "x-goog-signature",
-    "key-pair-id",
-];
+use crate::redirect::{location, looks_signed};
 
 /// What to store of a response to an anonymous GET.
 ///
@@ -54,7 +46,7 @@ pub fn storing(
 
 fn redirect(target: &Target, status: u16, response: &Headers) -> Result<Storing, &'static str> {
     let place = location(target, response)?;
-    if is_signed(&place) {
+    if looks_signed(&place) {
         return Err("signed-location");
     }
     let resolved = Target::parse(place.as_str());
@@ -73,18 +65,6 @@ fn redirect(target: &Target, status: u16, response: &Headers) -> Result<Storing,
     }))
 }
 
-/// Where a redirect leads: its Location, resolved (RFC 9110 section 10.2.2).
-fn location(target: &Target, response: &Headers) -> Result<url::Url, &'static str> {
-    let field = response.get("location").ok_or("no-location")?;
-    // Bytes that aren't UTF-8 stand for themselves, as in a request's target.
-    let field = match std::str::from_utf8(field) {
-        Ok(text) => text.to_owned(),
-        Err(_) => percent_encoding::percent_encode(field, percent_encoding::CONTROLS).to_string(),
-    };
-    let base = url::Url::parse(&target.url()).map_err(|_| "location")?;
-    base.join(field.trim()).map_err(|_| "location")
-}
-
 /// Whether a stored redirect leads to the very URL that is asked for: an https entry answers http
 /// too, but must not send http to itself.
 #[must_use]
@@ -95,12 +75,6 @@ pub fn leads_back(record: &Record, target: &Target) -> bool {
             .and_then(|own| location(&own, &record.headers).ok())
             .and_then(|place| Target::parse(place.as_str()).ok())
             .is_some_and(|place| place == *target)
-}
-
-fn is_signed(place: &url::Url) -> bool {
-    place
-        .query_pairs()
-        .any(|(name, _)| SIGNED.contains(&name.to_ascii_lowercase().as_str()))
 }
 
 #[cfg(test)]

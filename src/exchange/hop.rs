@@ -121,7 +121,8 @@ impl Exchange {
 fn request_of(asked: &Request, hop: &Hop) -> Request {
     let mut request = without_client(asked, Some(&hop.target));
     request.scheme = hop.target.scheme();
-    request.host = hop.target.host().trim_matches(['[', ']']).to_owned();
+    let host = hop.target.host().trim_matches(['[', ']']);
+    host.clone_into(&mut request.host);
     request.port = hop.target.port();
     request.path = hop.path.clone().into_bytes();
     if hop.other_host {

@@ -4,7 +4,7 @@ use super::{Detached, Exchange, Fallback, Forward, Sharing, Step};
 use crate::cache_status::{CacheStatus, Forwarded};
 use crate::conditional::PARTIAL;
 use crate::flight::Flight;
-use crate::flights::{Arrival, Joined, Outcome, Progress, Suits, Underway};
+use crate::flights::{Arrival, Joined, Lead, Outcome, Progress, Suits, Underway};
 use crate::growing::{Growing, growing};
 use crate::key::Target;
 use crate::meta::{Millis, Record};
@@ -60,7 +60,7 @@ impl Exchange {
         if self.sharing.detached == Some(Detached::Wanted) {
             return self.flight.as_ref().is_none_or(Flight::is_storing);
         }
-        let waiting = self.sharing.lead.as_ref().map_or(0, |lead| lead.seats());
+        let waiting = self.sharing.lead.as_ref().map_or(0, Lead::seats);
         let Some(flight) = &self.flight else {
             return waiting > 0;
         };
@@ -143,7 +143,7 @@ impl Exchange {
         }
     }
 
-    fn detach(&mut self, lead: crate::flights::Lead, why: Detached) {
+    fn detach(&mut self, lead: Lead, why: Detached) {
         let mut work = Self::new(
             self.store.clone(),
             self.settings,
@@ -233,7 +233,7 @@ impl Exchange {
 /// The request as cachy itself makes it: for all of it, on a connection of its own.
 pub(super) fn without_client(request: &Request, target: Option<&Target>) -> Request {
     let mut request = request.clone();
-    request.method = "GET".to_owned();
+    "GET".clone_into(&mut request.method);
     for name in PARTIAL.into_iter().chain(CONNECTION) {
         request.headers.remove(name);
     }
