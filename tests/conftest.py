@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.ca import CA
+from support.disk import mounted
 from support.factory import ProxyFactory
 from support.network import Network
 from support.origin import Origin
@@ -122,6 +123,13 @@ def start_proxy(
 def proxy(start_proxy: ProxyFactory) -> Proxy:
     """A proxy with the addon and its defaults, for this test alone."""
     return start_proxy()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB."""
+    with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=2m", "tmpfs") as place:
+        yield place
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from support.client import Connection, Incomplete, fetch
+from support.disk import mounted
 from support.factory import ProxyFactory
 from support.message import Request
 from support.origin import Origin
@@ -19,28 +19,6 @@ from support.reply import Reply
 from support.tree import tree, wait_until
 
 MB = 1 << 20
-
-
-@contextmanager
-def mounted(place: Path, *options: str) -> Iterator[Path]:
-    """A file system of its own."""
-    place.mkdir()
-    done = subprocess.run(
-        ["mount", *options, str(place)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 2 MB."""
-    with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=2m", "tmpfs") as place:
-        yield place
 
 
 @pytest.fixture

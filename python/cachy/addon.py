@@ -22,6 +22,7 @@ from cachy.transaction import Transaction, request_of
 
 logger = logging.getLogger(__name__)
 
+
 class Cachy:
     """The addon."""
 

@@ -47,7 +47,9 @@ class Nobody(HttpConnection):
 class Detached(server.ConnectionHandler):
     """One fetch, on a connection of its own."""
 
-    def __init__(self, exchange: Exchange, forward: Forward, mode: ProxyMode, shared: Shared) -> None:
+    def __init__(
+        self, exchange: Exchange, forward: Forward, mode: ProxyMode, shared: Shared
+    ) -> None:
         request = exchange.request
         now = time.time()
         here = ("127.0.0.1", 0)

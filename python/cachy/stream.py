@@ -54,15 +54,15 @@ class CachyStream(SendingStream):
             self.deadlines.remove(event.command)
             if event.command is self.deadline:
                 self.deadline = None
-                if self.connecting and self._paused is not None:
-                    # A layer can't cancel a command that it waits for, so we stop waiting.
-                    self.abandoned = self._paused.command
-                    self._paused = None
+                self.stop_connecting()
                 yield from super().handle_event(TooSlow())
         elif isinstance(event, events.Wakeup) and event.command is self.looking:
             yield from super().handle_event(Look())
         elif isinstance(event, events.CommandCompleted) and event.command is self.abandoned:
             pass
+        elif isinstance(event, RequestProtocolError) and self.is_alone_in_connecting():
+            self.stop_connecting()
+            yield from super().handle_event(event)
         else:
             yield from super().handle_event(event)
 
@@ -94,17 +94,28 @@ class CachyStream(SendingStream):
         forward = None if transaction is None else transaction.forward
         if transaction is not None and transaction.exchange.leading and not transaction.detached:
             self.parent.shared.leads.begin(self.context.client.id, self)
-        if forward is None or forward.deadlines is None:
-            return (yield from super().make_server_connection())
-        connect, head = forward.deadlines
+        connect, head = (None, None) if forward is None else forward.deadlines or (None, None)
+        if connect is not None:
+            yield self.set_deadline(connect)
         self.connecting = True
-        yield self.set_deadline(connect)
         connected: bool = yield from super().make_server_connection()
         self.connecting = False
         self.deadline = None
-        if connected:
+        if connected and head is not None:
             yield self.set_deadline(head)
         return connected
+
+    def stop_connecting(self) -> None:
+        """A layer can't cancel a command that it waits for, so we stop waiting."""
+        if self.connecting and self._paused is not None:
+            self.abandoned = self._paused.command
+            self._paused = None
+
+    def is_alone_in_connecting(self) -> bool:
+        """Whether it waits for a connection that nobody but its client wants."""
+        transaction = self.transaction
+        wanted = transaction is not None and transaction.exchange.wanted
+        return self.connecting and self._paused is not None and not wanted
 
     def set_deadline(self, seconds: float) -> commands.RequestWakeup:
         """The command that has `too_slow` called unless `deadline` is taken back before."""
