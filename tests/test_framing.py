@@ -138,18 +138,43 @@ def test_gzip(
     assert origin.count(url) == (2 if as_sent else 1)
 
 
+@pytest.mark.parametrize(
+    "order", [("gzip", None), (None, "gzip"), ("identity", "gzip"), ("gzip", "")]
+)
+@pytest.mark.parametrize(
+    ("name", "kind", "label"),
+    [
+        ("a-1.tar.gz", "application/x-tar", "gzip"),
+        ("a-1.tar.gz", "application/gzip", "x-gzip"),
+        ("a-1.tgz", "text/plain", "gzip"),
+        ("a.vsix", "application/json", "gzip"),
+        # No name says archive, but it is no text.
+        ("get?file=a.tar.gz", "application/x-tar", "gzip"),
+    ],
+)
 def test_archive_is_stored_as_sent(
-    shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str
+    shared_proxy: Proxy,
+    shared_dir: Path,
+    origin: Origin,
+    host: str,
+    order: tuple[str | None, ...],
+    name: str,
+    kind: str,
+    label: str,
 ) -> None:
-    """A coding on what is an archive by its name is a label: the bytes stay, and so does it."""
-    url = f"https://{host}/a-1.tar.gz"
+    """A coding on an archive is a label: its bytes stay and so does it, whoever comes first."""
+    url = f"https://{host}/{name}"
     body = gzip.compress(b"tar")
-    origin.route(url, body, headers={"Content-Encoding": "gzip", "Content-Type": "text/plain"})
-    for _ in range(2):
-        reply = fetch(shared_proxy, url, headers={"Accept-Encoding": "gzip"})
-        assert (reply.body, reply.header("content-encoding")) == (body, "gzip")
+    headers = {"Content-Encoding": label, "Content-Type": kind, "Vary": "Accept-Encoding"}
+    origin.route(url, body, headers=headers)
+    for coding in [*order, *order]:
+        asked = {} if coding is None else {"Accept-Encoding": coding}
+        reply = fetch(shared_proxy, url, headers=asked)
+        assert (reply.status, reply.body, reply.header("content-encoding")) == (200, body, label)
     assert reply.cache_status == "cachy; hit"
-    assert entries(shared_dir, host) == {"a-1.tar.gz": body}
+    assert entries(shared_dir, host) == {name: body}
+    # Where the coding may have been negotiated, who can't read it has it asked for once more.
+    assert origin.count(url) == (2 if "?" in name and order[0] == "gzip" else 1)
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
