@@ -29,6 +29,10 @@ class TooSlow(events.Event):
     """Upstream let its deadline pass."""
 
 
+class Left(events.Event):
+    """The client left while it alone waited for a connection."""
+
+
 class Look(events.Event):
     """It is time to look whether a body flows."""
 
@@ -62,7 +66,7 @@ class CachyStream(SendingStream):
             pass
         elif isinstance(event, RequestProtocolError) and self.is_alone_in_connecting():
             self.stop_connecting()
-            yield from super().handle_event(event)
+            yield from super().handle_event(Left())
         else:
             yield from super().handle_event(event)
 
@@ -77,6 +81,8 @@ class CachyStream(SendingStream):
             yield from self.pump()
         elif isinstance(event, TooSlow):
             yield from self.too_slow()
+        elif isinstance(event, Left):
+            yield from self.give_up_fetch()
         elif isinstance(event, Look):
             yield from self.look()
         elif self.upstream_over and isinstance(
@@ -316,10 +322,15 @@ class CachyStream(SendingStream):
         if exchange.wanted:
             yield from self.await_news(exchange.number)
             return
+        yield SendHttp(give_up(self.stream_id, "not wanted"), self.context.server)
+        yield from self.give_up_fetch()
+
+    def give_up_fetch(self) -> CommandGenerator[None]:
+        """Ends a fetch that nobody wants any more."""
         self.upstream_over = True
+        self.connecting = False
         self.flow.error = flow.Error("nobody wants it any more")
         yield HttpErrorHook(self.flow)
-        yield SendHttp(give_up(self.stream_id, "not wanted"), self.context.server)
         yield from self.drop()
 
     def ended_cleanly(self) -> bool:
