@@ -433,9 +433,7 @@ def test_who_comes_late(shared_proxy: Proxy, origin: Origin, host: str) -> None:
     assert origin.count(url) == 1
 
 
-def test_upstream_fails_before_the_head(
-    shared_proxy: Proxy, origin: Origin, host: str
-) -> None:
+def test_upstream_fails_before_the_head(shared_proxy: Proxy, origin: Origin, host: str) -> None:
     """Whoever waits gets the error of the one who asked, and none tries after the other."""
     url = f"https://{host}/a.bin"
     gate = origin.gate()

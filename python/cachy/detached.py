@@ -23,7 +23,7 @@ from mitmproxy.proxy.layers.http._hooks import (
 from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
 
 from cachy._core import Exchange, Forward
-from cachy.layer import adopt
+from cachy.layer import make_ours
 from cachy.sending import Shared
 from cachy.transaction import Transaction
 
@@ -90,7 +90,7 @@ class Detached(server.ConnectionHandler):
         shared.transactions[flow] = Transaction(exchange, forward=forward, detached=True)
         self.flow = flow
         self.layer = layers.HttpLayer(context, kind)
-        adopt(self.layer, shared)
+        make_ours(self.layer, shared)
         self.layer.connections[client] = Nobody(flow, context.fork())
         self.over = asyncio.Event()
 

@@ -8,11 +8,15 @@ from typing import Any
 
 from mitmproxy.proxy import events, layer, layers
 from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import RegisterHttpConnection
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 
+from cachy.again import AskingAgain
 from cachy.compat import builtin
+from cachy.greeting import AwaitingGreeting
 from cachy.sending import Shared, WindowOpened
 from cachy.stream import CachyStream
+from cachy.upstream import adopt
 
 
 def take_over(nextlayer: layer.NextLayer, shared: Shared) -> None:
@@ -21,17 +25,21 @@ def take_over(nextlayer: layer.NextLayer, shared: Shared) -> None:
     found: Any = nextlayer.layer
     while found is not None:
         if type(found) is layers.HttpLayer:
-            adopt(found, shared)
+            make_ours(found, shared)
         found = getattr(found, "child_layer", None)
 
 
-def adopt(found: layers.HttpLayer, shared: Shared) -> None:
+def make_ours(found: layers.HttpLayer, shared: Shared) -> None:
     """Makes a layer for HTTP one of ours."""
     # It stands in its context's stack already, and has not begun: only its kind changes.
     found.__class__ = CachyHttpLayer
     assert isinstance(found, CachyHttpLayer)
     found.shared = shared
     found.starved = set()
+
+
+class Stream(AskingAgain, AwaitingGreeting, CachyStream):
+    """A stream with all that we add."""
 
 
 class CachyHttpLayer(layers.HttpLayer):
@@ -42,12 +50,14 @@ class CachyHttpLayer(layers.HttpLayer):
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         """As the original, with our kind of stream."""
-        stream = CachyStream(self.context.fork(), stream_id, self)
+        stream = Stream(self.context.fork(), stream_id, self)
         self.streams[stream_id] = stream
         yield from self.event_to_child(stream, events.Start())
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         yield from super()._handle_event(event)
+        if isinstance(event, events.Start):
+            adopt(self.connections[self.context.client])
         if self.starved and isinstance(event, events.ConnectionEvent):
             for stream_id in list(self.starved):
                 waiting = self.streams.get(stream_id)
@@ -55,6 +65,12 @@ class CachyHttpLayer(layers.HttpLayer):
                     self.starved.discard(stream_id)
                     if waiting is not None:
                         yield from self.event_to_child(waiting, WindowOpened())
+
+    def register_connection(self, command: RegisterHttpConnection) -> CommandGenerator[None]:
+        """As the original, with our kind of connection."""
+        if not command.err:
+            adopt(self.connections[command.connection])
+        yield from super().register_connection(command)
 
     def is_window_closed(self, stream_id: int) -> bool:
         """Whether bytes of this stream wait for the client's HTTP/2 window."""

@@ -49,7 +49,8 @@ class Connection:
     """A keep-alive connection: over a tunnel for https, else absolute-form.
 
     Further arguments go to `Wire`: `timeout`, `rcvbuf` (set before connecting),
-    `connect` and `sni` (other names than the URL's), `verify`.
+    `connect` and `sni` (other names than the URL's), `verify`, `pause` (seconds
+    of silence in a tunnel before TLS).
     """
 
     def __init__(self, proxy: Target, url: str, **wire: Any) -> None:

@@ -43,6 +43,7 @@ class Wire:
         verify: bool = True,
         alpn: tuple[str, ...] = (),
         tunnel: bool | None = None,
+        pause: float = 0,
     ) -> None:
         self.buffer = bytearray()
         self.sock = socket.socket()
@@ -54,6 +55,7 @@ class Wire:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tunnel if tunnel is not None else url.scheme == "https":
                 self._connect(connect or f"{url.authority_host}:{url.port}")
+            time.sleep(pause)
             if url.scheme == "https":
                 self._tls(proxy, sni or url.host, verify, alpn)
         except BaseException:

@@ -1,0 +1,42 @@
+"""A request whose connection the origin closed in the very moment that it was used again."""
+
+from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import HttpStream, SendHttp
+from mitmproxy.proxy.layers.http._events import (
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseProtocolError,
+)
+
+from cachy.upstream import Unanswered
+
+
+class AskingAgain(HttpStream):
+    """Sends a safe request once more, on a new connection."""
+
+    asked_again = False
+
+    def handle_protocol_error(
+        self, event: RequestProtocolError | ResponseProtocolError
+    ) -> CommandGenerator[None]:
+        """As the original, unless the request may be sent again."""
+        if not (isinstance(event, Unanswered) and self.may_ask_again()):
+            yield from super().handle_protocol_error(event)
+            return
+        self.asked_again = True
+        if (yield from self.make_server_connection()):
+            head = RequestHeaders(self.stream_id, self.flow.request, end_stream=True)
+            yield SendHttp(head, self.context.server)
+            yield SendHttp(RequestEndOfMessage(self.stream_id), self.context.server)
+
+    def may_ask_again(self) -> bool:
+        """Whether the request is safe and has no body, and nothing came of it so far."""
+        request = self.flow.request
+        return (
+            not self.asked_again
+            and request.method in ("GET", "HEAD")
+            and not (request.raw_content or request.trailers or request.stream)
+            and self.client_state == self.state_done
+            and self.server_state == self.state_wait_for_response_headers
+        )

@@ -1,0 +1,123 @@
+"""The connections to origins: what mitmproxy's own take wrongly, or leave a client waiting on."""
+
+import re
+from typing import Any
+
+import h2.events
+from mitmproxy import http
+from mitmproxy.proxy import events
+from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
+from mitmproxy.proxy.layers.http._events import (
+    RequestTrailers,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
+from mitmproxy.proxy.layers.http._http1 import Http1Client, Http1Server
+from mitmproxy.proxy.layers.http._http2 import Http2Client, StreamState
+
+from cachy.downstream import DownstreamHttp1
+from cachy.trailers import WithoutTrailers
+
+#: The head of an interim response (RFC 9110 section 15.2), but for a switch of protocols.
+INTERIM = re.compile(rb"HTTP/1\.[0-9] 1(?!01)[0-9]{2}[ \r\n]")
+
+
+class Unanswered(ResponseProtocolError):
+    """The origin closed a connection that it had answered on before, without a word to this request
+    (RFC 9112 section 9.3.1: a safe request may be sent again).
+    """
+
+
+class UpstreamHttp1(WithoutTrailers, Http1Client):
+    """HTTP/1 to an origin."""
+
+    #: The origin has answered on this connection.
+    proven = False
+    #: Interim responses have come for this request.
+    interim = False
+
+    def send(self, event: HttpEvent) -> CommandGenerator[None]:
+        """As the original, which has no trailers."""
+        if not isinstance(event, RequestTrailers):
+            yield from super().send(event)
+
+    def read_headers(self, event: events.ConnectionEvent) -> CommandGenerator[None]:
+        """As the original, which takes an interim response for the final one."""
+        if self.request is not None and isinstance(event, events.DataReceived):
+            while INTERIM.match(bytes(self.buf)):
+                self.interim = True
+                if not self.buf.maybe_extract_lines():
+                    return
+        silent = self.proven and not self.interim and not self.buf
+        for command in super().read_headers(event):
+            if isinstance(command, ReceiveHttp):
+                received: Any = command.event
+                if isinstance(received, ResponseHeaders):
+                    self.proven, self.interim = True, False
+                    if received.response.status_code != 101:
+                        # Ours tells whether the connection can be kept, whatever becomes of theirs.
+                        self.response = received.response.copy()
+                        hand_on(received.response)
+                elif isinstance(received, ResponseProtocolError) and silent:
+                    command.event = unanswered(received)
+            yield command
+
+
+class UpstreamHttp2(Http2Client):
+    """HTTP/2 to an origin."""
+
+    #: The origin has answered on this connection.
+    proven = False
+
+    def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
+        """As the original."""
+        self.proven = self.proven or isinstance(event, h2.events.ResponseReceived)
+        return (yield from super().handle_h2_event(event))
+
+    def close_connection(self, msg: str) -> CommandGenerator[None]:
+        """As the original, which forgets the streams that wait for their turn."""
+        for command in super().close_connection(msg):
+            if isinstance(command, ReceiveHttp) and self.proven:
+                received: Any = command.event
+                if self.streams.get(received.stream_id) is StreamState.EXPECTING_HEADERS:
+                    command.event = unanswered(received)
+            yield command
+        for waiting in self.stream_queue:
+            # They have no number here yet, and what is received is told by its number here.
+            self.their_stream_id[-waiting] = waiting
+            yield ReceiveHttp(Unanswered(-waiting, msg, ResponseProtocolError.code))
+        self.stream_queue.clear()
+
+
+def unanswered(error: ResponseProtocolError) -> Unanswered:
+    """The same error, known as one behind which a request may be sent again."""
+    return Unanswered(error.stream_id, error.message, error.code)
+
+
+def hand_on(response: http.Response) -> None:
+    """Takes away what is between the proxy and the origin alone (RFC 9110 sections 2.5, 7.6.1)."""
+    response.http_version = "HTTP/1.1"
+    if "connection" in response.headers:
+        options = [option.strip() for option in response.headers["connection"].split(",")]
+        kept = [option for option in options if option.lower() not in ("close", "keep-alive", "")]
+        del response.headers["connection"]
+        if kept:
+            response.headers["connection"] = ", ".join(kept)
+    for name in ("keep-alive", "proxy-connection"):
+        response.headers.pop(name, None)
+
+
+def adopt(found: Any) -> None:
+    """Makes a connection ours, which has just begun and heard nothing yet.
+
+    Args:
+        found: The layers of the connection, down to the one for HTTP.
+    """
+    kinds = {Http1Client: UpstreamHttp1, Http2Client: UpstreamHttp2, Http1Server: DownstreamHttp1}
+    while found is not None:
+        if (kind := kinds.get(type(found))) is not None:
+            found.__class__ = kind
+            if kind is not UpstreamHttp2:
+                found.state = found.read_headers
+        found = getattr(found, "child_layer", None)
