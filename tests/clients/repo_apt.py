@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
 
-from support.routes import Routes
+from support.origin import Origin
 
 from .repository import Repository, payload
 from .run import clean_env, need, run
@@ -53,8 +53,8 @@ def _build(folder: Path, name: str, size: int, requires: Sequence[str] = ()) -> 
     deb = Deb(name, version, content, b"")
     path = folder / "archive" / deb.path
     path.parent.mkdir(parents=True)
-    command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", root, path]
-    run(command, clean_env(folder / "home"), folder).ok()
+    command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build"]
+    run([*command, root, path], clean_env(folder / "home"), folder).ok()
     return Deb(name, version, content, path.read_bytes())
 
 
@@ -75,6 +75,25 @@ def archive() -> tuple[tuple[Deb, ...], bytes]:
             check=True,
         )
     return tuple(debs), found.stdout
+
+
+def indexes() -> dict[str, bytes]:
+    """`Packages` in all the forms that there are of it."""
+    packages = archive()[1]
+    return {
+        "Packages": packages,
+        "Packages.xz": lzma.compress(packages),
+        "Packages.gz": gzip.compress(packages, mtime=0),
+    }
+
+
+def _release() -> bytes:
+    lines = [f"Suite: {SUITE}", f"Codename: {SUITE}", "Components: main"]
+    lines += ["Architectures: all", f"Date: {LAST_MODIFIED}"]
+    lines += ["Acquire-By-Hash: yes", "SHA256:"]
+    for name, data in indexes().items():
+        lines.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-all/{name}")
+    return "\n".join([*lines, ""]).encode()
 
 
 class AptRepository(Repository):
@@ -123,35 +142,31 @@ class AptRepository(Repository):
         """See `Repository.absent`."""
         return [f"{self.suite}InRelease", f"{self.suite}Release.gpg"]
 
-    def publish(self, origin: Routes) -> None:
+    @property
+    def _binary(self) -> str:
+        return f"{self.suite}main/binary-all/"
+
+    @property
+    def by_hash(self) -> Sequence[str]:
+        """The URLs of the indexes by their digests."""
+        digests = (hashlib.sha256(data).hexdigest() for data in indexes().values())
+        return [f"{self._binary}by-hash/SHA256/{digest}" for digest in digests]
+
+    def publish(self, origin: Origin) -> None:
         """See `Repository.publish`."""
-        debs, packages = archive()
-        for deb in debs:
+        for deb in archive()[0]:
             self._route(origin, self.url(deb), deb.data)
-        indexes = {
-            "Packages": packages,
-            "Packages.xz": lzma.compress(packages),
-            "Packages.gz": gzip.compress(packages, mtime=0),
-        }
-        self._route(origin, f"{self.suite}Release", self._release(indexes))
-        for name, data in indexes.items():
-            folder = f"{self.suite}main/binary-all/"
-            self._route(origin, folder + name, data)
-            self._route(origin, f"{folder}by-hash/SHA256/{hashlib.sha256(data).hexdigest()}", data)
+        self._route(origin, f"{self.suite}Release", _release())
+        for name, data in indexes().items():
+            self._route(origin, f"{self._binary}{name}", data)
+        for url, data in zip(self.by_hash, indexes().values(), strict=True):
+            self._route(origin, url, data)
         for url in self.absent:
             origin.route(url, b"not here\n", 404)
 
-    def _route(self, origin: Routes, url: str, data: bytes) -> None:
+    def _route(self, origin: Origin, url: str, data: bytes) -> None:
         etag = f'"{hashlib.md5(data).hexdigest()}"'
         origin.route(url, data, etag=etag, last_modified=LAST_MODIFIED, ranges=True)
-
-    def _release(self, indexes: dict[str, bytes]) -> bytes:
-        lines = [f"Suite: {SUITE}", f"Codename: {SUITE}", "Components: main"]
-        lines += ["Architectures: all", f"Date: {formatdate(MODIFIED, usegmt=True)}"]
-        lines += ["Acquire-By-Hash: yes", "SHA256:"]
-        for name, data in indexes.items():
-            lines.append(f" {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-all/{name}")
-        return "\n".join([*lines, ""]).encode()
 
     def is_index(self, url: str) -> bool:
         """See `Repository.is_index`."""

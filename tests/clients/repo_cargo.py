@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from support.routes import Routes
+from support.origin import Origin
 
 from .repo_npm import tarball
 from .repository import IMMUTABLE, Repository, payload
@@ -41,7 +41,7 @@ class Crate:
     @property
     def line(self) -> str:
         """Its line in the index."""
-        needs = [
+        needs: list[dict[str, object]] = [
             {
                 "name": name,
                 "req": "^1",
@@ -116,8 +116,9 @@ class CargoRepository(Repository):
         """See `Repository.file`."""
         return self.url(crates()[1])
 
-    def publish(self, origin: Routes) -> None:
+    def publish(self, origin: Origin) -> None:
         """See `Repository.publish`."""
+        origin.http2_hosts.update(self.hosts)
         pages = {"config.json": json.dumps({"dl": self._files}) + "\n"}
         for crate in crates():
             pages[crate.index_path] = pages.get(crate.index_path, "") + crate.line

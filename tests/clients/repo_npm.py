@@ -10,7 +10,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from support.routes import Routes
+from support.origin import Origin
 
 from .repository import IMMUTABLE, Repository, payload
 
@@ -114,7 +114,7 @@ class NpmRepository(Repository):
         """See `Repository.file`."""
         return self.url(packages()[1])
 
-    def publish(self, origin: Routes) -> None:
+    def publish(self, origin: Origin) -> None:
         """See `Repository.publish`."""
         for package in packages():
             origin.route(self.url(package), package.data, headers=IMMUTABLE, etag='"tgz"')

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from support.answer import Answer
 from support.message import Request
+from support.origin import Origin
 from support.reply import Reply
-from support.routes import Routes
 
 from .repository import IMMUTABLE, Repository, payload
 
@@ -137,8 +137,9 @@ class PythonRepository(Repository):
         """See `Repository.file`."""
         return self.url(wheels()[1])
 
-    def publish(self, origin: Routes) -> None:
+    def publish(self, origin: Origin) -> None:
         """See `Repository.publish`."""
+        origin.http2_hosts.update(self.hosts)
         for wheel in wheels():
             url, tag = self.url(wheel), f'"{wheel.sha256[:16]}"'
             origin.route(url, wheel.data, headers=IMMUTABLE, etag=tag, ranges=True)

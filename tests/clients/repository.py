@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from support.message import Request
+from support.origin import Origin
 from support.reply import Handler, Reply
-from support.routes import Routes
 
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 """What registries say of a file that never changes."""
@@ -30,7 +30,7 @@ class Repository(ABC):
         """The hosts that it answers for."""
 
     @abstractmethod
-    def publish(self, origin: Routes) -> None:
+    def publish(self, origin: Origin) -> None:
         """Let the origin answer for it."""
 
     @property
@@ -57,7 +57,7 @@ class Repository(ABC):
         """The URLs that clients ask for and expect not to be there."""
         return ()
 
-    def requests(self, origin: Routes) -> list[Request]:
+    def requests(self, origin: Origin) -> list[Request]:
         """What the origin was asked for on behalf of this repository."""
         return [request for request in origin.requests if request.host in self.hosts]
 

@@ -23,8 +23,9 @@ class Uv(Client[PythonRepository]):
     def install(self, *packages: str) -> Run:
         """See `Client.install`."""
         wanted = packages or ("bigpkg",)
-        where = ["--python", sys.executable, "--target", self.home / "site"]
-        return self.run(which("uv") or "uv", "pip", "install", *where, *wanted)
+        uv = which("uv") or "uv"
+        where = ["--python", sys.executable, "--target", str(self.home / "site")]
+        return self.run(uv, "pip", "install", *where, *wanted)
 
     def installed(self) -> dict[str, bytes]:
         """See `Client.installed`."""
