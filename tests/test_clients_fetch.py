@@ -107,7 +107,7 @@ def test_curl_several_ranges(curl: Curl, url: str, file: Answer, origin: Origin)
     # Behind the head of the tunnel's own answer, if there is a tunnel.
     head = (curl.home / "head").read_text().strip().split("\n\n")[-1]
     assert re.match(r"HTTP/\S+ 206", head), head
-    found = re.search(r"(?im)^content-type: multipart/byteranges; boundary=\"?([^\"\r]+)", head)
+    found = re.search(r"(?im)^content-type: multipart/byteranges; boundary=\"?([^\"\r\n]+)", head)
     assert found, head
     parts = (curl.home / "body").read_bytes().split(f"--{found[1]}".encode())
     assert [part.partition(b"\r\n\r\n")[2] for part in parts[1:-1]] == [
