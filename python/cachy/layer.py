@@ -34,7 +34,7 @@ def take_over(nextlayer: layer.NextLayer, transactions: Transactions) -> None:
 
 
 class Stream(AskingAgain, AwaitingGreeting, CachyStream):
-    """A stream with all that we add."""
+    """A stream that also asks again, and listens to servers that speak first."""
 
 
 class CachyHttpLayer(layers.HttpLayer):
