@@ -101,7 +101,7 @@ def test_interim_over_http2(shared_proxy: Proxy, origin: Origin, host: str) -> N
     origin.http2_hosts.add(host)
 
     async def handler(_: Request, reply: Reply) -> None:
-        for _ in range(2):
+        for _hints in range(2):
             await reply.head(103, {"Link": "</style.css>; rel=preload"})
         await reply.head(200, length=5)
         await reply.send(b"hello")

@@ -1,15 +1,14 @@
 """Requests in a row on one connection are answered in order, however the origin keeps its own."""
 
-from itertools import count
+import time
 
 import pytest
 
 from support.client import Connection, fetch
-from support.client_h2 import H2Client
 from support.message import Request
+from support.network import Network, Trouble
 from support.origin import Origin
 from support.origin_h1 import Http1Reply
-from support.origin_h2 import Http2Reply
 from support.proxy import Proxy
 from support.reply import Reply
 
@@ -127,8 +126,6 @@ def closing(origin: Origin, host: str, *, every: bool) -> None:
 
     async def handler(request: Request, reply: Reply) -> None:
         if request.connection in seen or every:
-            if isinstance(reply, Http2Reply):
-                reply._connection._peer.writer.transport.abort()
             return
         seen.add(request.connection)
         await reply.head(length=2)
@@ -180,13 +177,23 @@ def test_asked_only_once_more(shared_proxy: Proxy, origin: Origin, host: str) ->
         assert origin.count(url) == 3
 
 
-def test_asked_again_over_http2(shared_proxy: Proxy, origin: Origin, host: str) -> None:
-    """Requests that were under way on a connection of HTTP/2 are sent on another one."""
-    origin.http2_hosts.add(host)
-    closing(origin, host, every=False)
-    fresh = count()
-    with H2Client(shared_proxy, f"https://{host}/") as client:
-        for _ in range(3):
-            assert client.fetch(f"https://{host}/{next(fresh)}").body == b"ok"
-        assert client.fetch(f"https://{host}/{next(fresh)}", "POST", body=b"x").status == 502
-    assert [request.version for request in origin.requests] == ["2"] * 6
+async def hang_up(_: Request, reply: Reply) -> None:
+    """Closes the connection in the place of an answer."""
+
+
+@pytest.mark.parametrize("trouble", ["refused", "blackhole"])
+def test_asked_again_in_vain(
+    shared_proxy: Proxy, origin: Origin, network: Network, host: str, trouble: Trouble
+) -> None:
+    """Where no new connection comes about, what is stored is served, in time."""
+    url = f"https://{host}/a"
+    origin.route(url, b"stored", headers={"Cache-Control": "max-age=0"})
+    with Connection(shared_proxy, url) as client:
+        client.fetch()
+        origin.handle(host, "/a", hang_up, scheme="https")
+        network.down(host, trouble)
+        before = time.monotonic()
+        reply = client.fetch()
+        assert (reply.body, reply.cache_status) == (b"stored", "cachy; hit; detail=stale-if-error")
+        assert time.monotonic() - before < 3
+    assert origin.count(url) == 2

@@ -39,7 +39,7 @@ def make_ours(found: layers.HttpLayer, shared: Shared) -> None:
 
 
 class Stream(AskingAgain, AwaitingGreeting, CachyStream):
-    """A stream with all that we add."""
+    """A stream that also asks again, and listens to servers that speak first."""
 
 
 class CachyHttpLayer(layers.HttpLayer):

@@ -1,4 +1,4 @@
-"""The connections to origins: what mitmproxy's own take wrongly, or leave a client waiting on."""
+"""The connections to origins, where mitmproxy's own take something wrongly or leave a client waiting."""
 
 import re
 from typing import Any
