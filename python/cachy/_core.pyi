@@ -95,9 +95,33 @@ class Request:
             ValueError: The scheme is another one.
         """
 
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``."""
+
+    @property
+    def host(self) -> str:
+        """The host to connect to."""
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+
+    @property
+    def path(self) -> bytes:
+        """The origin-form of the target."""
+
+    @property
+    def headers(self) -> _Fields:
+        """Its fields."""
+
 @final
 class Exchange:
     """One request and its response."""
+
+    @property
+    def request(self) -> Request:
+        """The request that it is about."""
 
     def decide(self, *, patient: bool = False) -> Answer | Forward | Pause:
         """What to do with the request.
@@ -106,12 +130,46 @@ class Exchange:
             patient: Large files may be read; belongs in a thread.
         """
 
-    def response(self, status: int, headers: _Fields) -> Answer | Streamed:
-        """What to do with the head of upstream's response.
+    def response(self, status: int, headers: _Fields) -> Answer | Streamed | Pause:
+        """What to do with the head of upstream's response; ``Pause`` where it leads to the thing
+        itself, which is being fetched: then `decide` tells what to answer.
 
         Args:
             status: Its status code.
             headers: Its fields.
+        """
+
+    @property
+    def number(self) -> int | None:
+        """The number of the flight that this exchange leads, or waits for (``collapsed`` in
+        RFC 9211), or did last.
+        """
+
+    @property
+    def leading(self) -> bool:
+        """Whether it fetches for everybody."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody but its own client wants what is being fetched."""
+
+    def work(self) -> Exchange | None:
+        """What is to be fetched without a client; each such exchange comes out once."""
+
+    @property
+    def flows(self) -> bool:
+        """Whether enough of the body has come for a head that was held back to be sent."""
+
+    def look(self) -> Answer | float | None:
+        """What to do with a head that was held back: send it, look again after so many seconds, or
+        answer this in its place, since the body stalls.
+        """
+
+    def give_back(self, reason: str) -> Answer | None:
+        """What is stored, in the place of a body whose head was held back and that ends badly.
+
+        Args:
+            reason: For people.
         """
 
     def failed(self, reason: str) -> Answer:
@@ -121,8 +179,8 @@ class Exchange:
             reason: For people.
         """
 
-    def write(self, data: bytes) -> int:
-        """Takes bytes of upstream's body; returns how many wait in memory for the client.
+    def write(self, data: bytes) -> None:
+        """Takes bytes of upstream's body.
 
         Raises:
             OSError: They can't be decoded. A full disk is no error here.
@@ -130,7 +188,7 @@ class Exchange:
 
     @property
     def backlog(self) -> int:
-        """Bytes that wait in memory for the client."""
+        """Bytes that wait in memory for the slowest client."""
 
     def end(self, *, clean: bool) -> bool:
         """Upstream is done; returns whether its body is whole.
@@ -161,7 +219,7 @@ class Pause:
     Read: Pause
     """Decide with ``patient``, in a thread."""
     Wait: Pause
-    """Wait until another exchange is over."""
+    """Wait for news of the flight whose number the exchange has."""
 
     def __int__(self) -> int: ...
 
@@ -208,6 +266,10 @@ class Streamed:
     def body(self) -> Body:
         """The client's end."""
 
+    @property
+    def hold(self) -> float | None:
+        """Seconds for which the head is held back, then `Exchange.look`."""
+
 @final
 class Body:
     """A body, read piece by piece."""
@@ -215,6 +277,10 @@ class Body:
     @property
     def remaining(self) -> int | None:
         """Bytes still to be read, where that is known."""
+
+    @property
+    def flight(self) -> int | None:
+        """The number of the flight in which it is still arriving."""
 
     def read(self, most: int) -> bytes | None:
         """The next bytes; ``b""`` at the end, ``None`` where none have arrived yet.

@@ -154,6 +154,7 @@ class Cachy:
         if not transaction.upstream:
             return  # Another addon's answer is neither stored nor changed.
         exchange = transaction.exchange
+        reply: Answer | Forward | Streamed | Pause
         reply = exchange.response(response.status_code, list(response.headers.fields))
         if isinstance(reply, Pause):
             reply = await self.settle(exchange, flow.client_conn.proxy_mode)

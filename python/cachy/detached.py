@@ -13,8 +13,9 @@ from mitmproxy.connection import Client, ConnectionState, Server
 from mitmproxy.proxy import commands, events, layers, server
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import HTTPMode, ReceiveHttp, RequestEndOfMessage, RequestHeaders
-from mitmproxy.proxy.layers.http._base import HttpConnection
+from mitmproxy.proxy.layers.http import HTTPMode
+from mitmproxy.proxy.layers.http._base import HttpConnection, ReceiveHttp
+from mitmproxy.proxy.layers.http._events import RequestEndOfMessage, RequestHeaders
 from mitmproxy.proxy.layers.http._hooks import (
     HttpErrorHook,
     HttpRequestHeadersHook,

@@ -194,7 +194,14 @@ impl Exchange {
         let fetched = record.stored_at >= since || record.checked_at.is_some_and(|at| at >= since);
         let fetched = fetched && self.sharing.joined;
         let why = self.status.forwarded.unwrap_or(Forwarded::UriMiss);
-        fetched.then(|| self.shared_status(why))
+        let mut status = self.shared_status(why);
+        let confirmed =
+            matches!(&self.fallback, Fallback::Entry(was) if was.record.stored == record.stored);
+        if status.stored && confirmed {
+            status.stored = false;
+            status.forwarded_status = Some(304);
+        }
+        fetched.then_some(status)
     }
 
     /// The status of an answer that was fetched for this exchange by another.
