@@ -50,10 +50,20 @@ pub fn judge(
     let age = age(record, now);
     let control = CacheControl::of(request);
     let conditional = CONDITIONS.iter().any(|name| request.has(name));
-    if control.no_cache || conditional || control.max_age.is_some_and(|most| age >= most) {
+    let backwards = now < record.stored_at;
+    if control.max_age.is_some_and(|most| most > 0 && age >= most) {
         return Verdict::Requested;
     }
-    let backwards = now < record.stored_at;
+    if control.no_cache || conditional || control.max_age == Some(0) {
+        // What has just been fetched, and is fresh, is not asked for once more.
+        let just = (record.stored_at..record.stored_at + AGAIN).contains(&now);
+        let fresh = just && lifetime(record).is_some_and(|lifetime| age < lifetime);
+        return if fresh {
+            Verdict::Fresh
+        } else {
+            Verdict::Requested
+        };
+    }
     match lifetime(record) {
         // A clock that was set back says nothing of the age.
         Some(_) if backwards => Verdict::Stale,
@@ -285,6 +295,19 @@ mod tests {
         assert_eq!(ask(&[("Cache-Control", "no-cache")]), Verdict::Requested);
         assert_eq!(ask(&[("Pragma", "no-cache")]), Verdict::Requested);
         assert_eq!(ask(&[("If-None-Match", "\"x\"")]), Verdict::Requested);
+    }
+
+    #[test]
+    fn what_was_just_fetched_is_not_asked_for_again() {
+        let reload = [("Cache-Control", "max-age=0")];
+        let fresh = record(200, &[("Cache-Control", "max-age=1000")]);
+        let stale = record(200, &[("Cache-Control", "max-age=0")]);
+        let at = |stored, seconds| later(stored, "https://h/simple/x/", &reload, seconds);
+        assert_eq!(at(&fresh, 4), Verdict::Fresh);
+        assert_eq!(at(&fresh, 5), Verdict::Requested);
+        assert_eq!(at(&fresh, -1), Verdict::Requested);
+        assert_eq!(at(&stale, 4), Verdict::Requested);
+        assert_eq!(at(&record(200, &[]), 4), Verdict::Requested);
     }
 
     #[test]

@@ -77,6 +77,12 @@ pub fn hop(asked: &Target, last: Option<&Hop>, status: u16, response: &Headers) 
     followed.then_some(hop)
 }
 
+/// Whether a URL that is asked for is signed itself: a credential, if one for minutes.
+#[must_use]
+pub fn names_signature(target: &Target) -> bool {
+    target.query().is_some() && url::Url::parse(&target.url()).is_ok_and(|url| is_signed(&url))
+}
+
 /// Whether a final 200 may be the thing that its URL names: a page in the place of an archive is a
 /// login or an apology.
 #[must_use]

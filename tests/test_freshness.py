@@ -72,9 +72,11 @@ def forever(start_shared_proxy: ProxyFactory, shared_proxy: Proxy) -> Proxy:
         ],
         # Everything else without a word is kept.
         *[(p, OLD, None, HIT) for p in ("/", "/a/b", "/a.zip", "/archive/master.zip", "/q?a=1")],
-        # The client asks.
-        ("/a.bin", cc("max-age=600"), cc("max-age=0"), REQUEST),
-        ("/a.bin", cc("max-age=600"), cc("no-cache"), REQUEST),
+        # The client asks, but not for what is fresh and was fetched a moment ago.
+        ("/a.bin", cc("max-age=600"), cc("max-age=0"), HIT),
+        ("/a.bin", cc("max-age=600"), cc("no-cache"), HIT),
+        ("/a.bin", None, cc("max-age=0"), REQUEST),
+        ("/a.bin", None, cc("no-cache"), REQUEST),
         ("/a.bin", None, {"Pragma": "no-cache"}, REQUEST),
         ("/a.bin", None, {"If-None-Match": '"x"'}, REQUEST),
         ("/a.bin", None, {"If-Modified-Since": "Thu, 01 Jan 1970 00:00:01 GMT"}, REQUEST),

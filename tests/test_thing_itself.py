@@ -300,3 +300,16 @@ def test_credentials_stay(start_proxy: ProxyFactory, origin: Origin, host: str) 
     assert fetch(proxy, f"https://{host}{ARCHIVE}", headers=secret).body == BODY
     sent = [bool(r.header("authorization") or r.header("cookie")) for r in origin.requests]
     assert sent == [True, True, False, False]
+
+
+def test_a_signed_url_itself(
+    shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str
+) -> None:
+    """Asked for by a client, it passes: a signature is a credential, and no key."""
+    url = f"https://{host}/blob?{SIGNED['s3']}abc"
+    origin.route(url, BODY)
+    for count in (1, 2):
+        reply = fetch(shared_proxy, url)
+        assert (reply.body, reply.cache_status) == (BODY, "cachy; fwd=bypass; detail=signed-url")
+        assert origin.count(url) == count
+    assert not (shared_dir / host).exists()
