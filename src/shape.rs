@@ -46,6 +46,8 @@ pub fn is_index(target: &Target) -> bool {
         || *name == "@latest"
         || (*name == "json" && folders.first() == Some(&"pypi"))
         || (*name == "index.json" && folders.contains(&"v3-flatcontainer"))
+        // Of cargo's sparse protocol, and of much else that changes.
+        || *name == "config.json"
         || is_sparse_crate_index(folders, name)
 }
 
@@ -246,6 +248,7 @@ mod tests {
             "/debian/dists/bookworm/main/binary-amd64/Packages.xz",
             "/maven2/a/b/maven-metadata.xml",
             "/se/rd/serde",
+            "/index/config.json",
             "/3/s/syn",
             "/m/@v/list",
         ] {

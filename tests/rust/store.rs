@@ -196,7 +196,7 @@ fn many_hands_on_one_tree() {
                                 }
                                 continue;
                             }
-                            other => panic!("{other:?}"),
+                            Step::Read => panic!("patient enough to read"),
                         }
                         deliver(exchange, 200, &Headers::default(), url.as_bytes());
                     }
