@@ -12,13 +12,17 @@
 //!    it is: cachy's, by the record in [`meta`], or a person's, who is always right. [`link`] reads statuses, [`select`] chooses among variants.
 //! 3. **Freshness.** [`freshness`] judges a stored response by its URL ([`shape`]), by what the
 //!    origin said ([`cache_control`]) and by what the client asks.
-//! 4. **Hit.** [`answer`] makes the head ([`conditional`], [`range`], [`multipart`], [`cache_status`]), and a
-//!    [`body`] is read piece by piece as the client takes it.
-//! 5. **Upstream.** Otherwise the request goes on, with validators of our own or with none, in a
+//! 4. **Hit.** [`answer`] makes the head ([`conditional`], [`range`], [`multipart`],
+//!    [`cache_status`]), and a [`body`] is read piece by piece as the client takes it.
+//! 5. **Together.** Who wants what is being fetched takes a seat in that flight ([`flights`]) and
+//!    reads along while it grows ([`growing`], [`pipe`]). A range of what isn't there has the whole
+//!    fetched behind it, by an exchange without a client.
+//! 6. **Upstream.** Otherwise the request goes on, with validators of our own or with none, in a
 //!    coding that can be stored ([`coding`]). [`origins`] remembers which origin is dead.
-//! 6. **Response.** [`storable`] decides what is stored of it. A [`flight`] takes the body as it
-//!    arrives: to a file under `.cachy/tmp`, from which the client reads at its own pace.
-//! 7. **Commit.** When all of it is there, [`store`] writes the record, and [`place`] renames the
+//! 7. **Response.** A redirect to the thing itself is followed ([`redirect`], [`suffix`]).
+//!    [`storable`] decides what is stored. A [`flight`] takes the body as it arrives: to a file
+//!    under `.cachy/tmp`, from which every client reads at its own pace.
+//! 8. **Commit.** When all of it is there, [`store`] writes the record, and [`place`] renames the
 //!    file into the tree, under [`locks`]. Whatever the disk refuses is said once ([`troubles`]),
 //!    and the client never notices.
 //!

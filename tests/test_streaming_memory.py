@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -157,3 +158,29 @@ def test_client_that_reads_nothing(
     finally:
         client.close()
     assert origin.count(url) == (0 if what == "hit" else 1)
+
+
+def test_many_clients_of_one_body(
+    shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str
+) -> None:
+    """A range behind which all of it is fetched, two that stall and two that read: one request."""
+    url, body = f"https://{host}/big", Pattern(200 * MB, seed=3)
+    origin.handle(host, "/big", Sending(body, {}))
+    reply = fetch(shared_proxy, url, headers={"Range": "bytes=5-9"})
+    assert (reply.status, reply.body) == (206, body.slice(5, 10))
+    stalled = [Slow(shared_proxy, url, http2) for http2 in (False, True)]
+
+    def read(_: int) -> tuple[int, str]:
+        with Connection(shared_proxy, url, timeout=30) as client:
+            client.send_request()
+            client.read_head()
+            return client.digest_to_end()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(read, range(2))) == [(body.size, body.sha256)] * 2
+    for client in stalled:
+        client.close()
+    wait_until((shared_dir / host / "big").exists)
+    assert file_digest(shared_dir / host / "big") == (body.size, body.sha256)
+    assert origin.count(url) == 1
+    assert shared_proxy.peak_rss_kb() < LIMIT
