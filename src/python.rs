@@ -24,6 +24,7 @@ use crate::key::Scheme;
 use crate::options;
 use crate::request;
 use crate::store::Store;
+use crate::way::Way;
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -86,7 +87,7 @@ struct Request(request::Request);
 #[pymethods]
 impl Request {
     #[new]
-    #[pyo3(signature = (*, method, scheme, host, port, path, headers, authority=None, sni=None, special=false, multiplexed=false, old=false))]
+    #[pyo3(signature = (*, method, scheme, host, port, path, headers, authority=None, sni=None, mode="regular", own=false, special=false, multiplexed=false, old=false))]
     #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
     fn new(
         method: String,
@@ -95,8 +96,10 @@ impl Request {
         port: u16,
         path: Vec<u8>,
         headers: Fields,
-        authority: Option<String>,
+        authority: Option<Vec<u8>>,
         sni: Option<String>,
+        mode: &str,
+        own: bool,
         special: bool,
         multiplexed: bool,
         old: bool,
@@ -115,6 +118,7 @@ impl Request {
             headers: Headers(headers),
             authority,
             sni,
+            way: Way::of(mode, own),
             special,
             multiplexed,
             old,
@@ -210,6 +214,11 @@ impl Exchange {
     #[getter]
     fn number(&self, py: Python<'_>) -> Option<u64> {
         py.detach(|| self.0.lock().number())
+    }
+
+    #[getter]
+    fn host(&self, py: Python<'_>) -> String {
+        py.detach(|| self.0.lock().request().host.clone())
     }
 
     #[getter]

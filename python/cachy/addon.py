@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
-from mitmproxy.connection import Client
+from mitmproxy.connection import Address, Client
 from mitmproxy.proxy import layer, server_hooks
 from mitmproxy.proxy.mode_specs import ProxyMode
 
@@ -35,6 +35,8 @@ class Cachy:
         self.leads = Leads()
         self.shared = Shared(self.transactions, self.news, self.leads)
         self.work: set[asyncio.Task[None]] = set()
+        #: Where our own connections come from, as others see it.
+        self.own: set[Address] = set()
 
     def load(self, loader: Loader) -> None:
         """Declares the options."""
@@ -109,6 +111,8 @@ class Cachy:
         step = await self.settle(transaction.exchange, flow.client_conn.proxy_mode)
         if isinstance(step, Forward):
             transaction.forward = step
+            # Past the setter, which would rewrite the Host field.
+            flow.request.data.host = transaction.exchange.host
             if step.headers is not None:
                 flow.request.headers = http.Headers(step.headers)
         else:
@@ -198,8 +202,15 @@ class Cachy:
             data.server.error = "cachy is offline (cachy_mode=offline)"
 
     def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """Makes the new connection one that can be held, see `room`."""
+        """Makes the new connection one that can be held, see `room`, and known as ours."""
         room.make_holdable(data.client, data.server)
+        if data.server.sockname is not None:
+            self.own.add(data.server.sockname[:2])
+
+    def server_disconnected(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Forgets a connection."""
+        if data.server.sockname is not None:
+            self.own.discard(data.server.sockname[:2])
 
     async def cachy_news(self, data: news.Flight) -> None:
         """Waits for news of a flight, see `news`."""
@@ -211,6 +222,8 @@ class Cachy:
 
     def begin(self, flow: http.HTTPFlow, cache: Cache) -> Transaction:
         """A new transaction for a flow."""
-        transaction = Transaction(cache.exchange(request_of(flow)))
+        peer = flow.client_conn.peername
+        own = peer is not None and peer[:2] in self.own
+        transaction = Transaction(cache.exchange(request_of(flow, own=own)))
         self.transactions[flow] = transaction
         return transaction

@@ -11,6 +11,7 @@ use crate::meta::{Millis, Record};
 use crate::range;
 use crate::request::Request;
 use crate::select;
+use crate::way::Way;
 
 /// A range that begins more bytes than this behind what has arrived is asked for upstream.
 const FAR: u64 = 8 << 20;
@@ -251,6 +252,7 @@ pub(super) fn without_client(request: &Request, target: Option<&Target>) -> Requ
     }
     request.authority = None;
     request.sni = None;
+    request.way = Way::Named;
     request.special = false;
     request.multiplexed = false;
     request.old = false;
