@@ -35,15 +35,19 @@ def prefix() -> list[str]:
     pytest.skip(f"connections can't be redirected here: {failed}")
 
 
-def redirect(network: str, ports: str, to: int) -> None:
-    """Leads connections to some addresses, which all become this machine's, to a port of it."""
+def redirect(network: str, ports: str, to: int, match: str = "") -> None:
+    """Leads connections to some addresses, which all become this machine's, to a port of it.
+
+    `match`: which connections, as nft has it; else all.
+    """
     # Never in the machine's own network.
     assert os.environ.get(OUTSIDE, _inode()) != _inode(), "run tests/test_transparent.py instead"
     if not network.startswith("127."):
-        subprocess.run(["ip", "route", "add", "local", network, "dev", "lo"], check=True)
+        subprocess.run(["ip", "route", "replace", "local", network, "dev", "lo"], check=True)
     rules = (
         "add table ip cachy\n"
         "add chain ip cachy out { type nat hook output priority -100; }\n"
-        f"add rule ip cachy out ip daddr {network} tcp dport {{ {ports} }} redirect to :{to}\n"
+        f"add rule ip cachy out {match} ip daddr {network} tcp dport {{ {ports} }}"
+        f" redirect to :{to}\n"
     )
     subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)

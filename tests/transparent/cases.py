@@ -1,110 +1,25 @@
-"""What `test_transparent.py` runs in a network of its own: clients that know of no proxy.
+"""What `test_transparent.py` runs in a network of its own; `conftest.py` says what is where."""
 
-They dial addresses of 198.51.100.0/24, which the kernel leads to the proxy. Names lead to the origin,
-as everywhere in the tests; the addresses themselves to another server, the stranger, whose answers
-must never be taken for the site's.
-"""
-
+import shutil
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from support import namespace
-from support.ca import CA
-from support.client import Connection, Reply, fetch
+from support.client import fetch
 from support.client_h2 import H2Client
+from support.dialled import Dialled
 from support.factory import ProxyFactory
-from support.message import HeadersLike, Request
 from support.network import Network
 from support.origin import Origin
 from support.proxy import Proxy
-from support.reply import Reply as OriginReply
 from support.tree import tree, wait_until
+from transparent.conftest import ADDRESS, OTHER_ADDRESS
 
 WHEEL = "/w/six-1.16.0-py2.py3-none-any.whl"
 STORED = "cachy; fwd=uri-miss; stored"
 MISMATCH = "cachy; fwd=bypass; detail=host-mismatch"
-ADDRESS = "198.51.100.7"
-
-
-@dataclass
-class Dialled:
-    """An address that a client connects to; the proxy is in between, and it doesn't know."""
-
-    proxy: Proxy
-    port: int
-    host: str = ADDRESS
-
-    @property
-    def ca_pem(self) -> Path:
-        """The CA to trust."""
-        return self.proxy.ca_pem
-
-    def get(self, url: str, sni: str | None = None, headers: HeadersLike | None = None) -> Reply:
-        """Fetches a URL at this address; without a name for TLS where that is empty."""
-        return fetch(self, url, headers=headers, tunnel=False, sni=sni, verify=sni != "")
-
-    def ask(self, url: str, head: str, sni: str | None = None) -> Reply:
-        """What comes for a head that is sent as it is."""
-        with Connection(self, url, tunnel=False, sni=sni) as client:
-            client.send_raw(head.replace("\n", "\r\n").encode() + b"\r\n\r\n")
-            reply = client.read_head()
-            reply.body = client.read_to_end()
-            return reply
-
-
-@pytest.fixture(scope="module")
-def transparent(start_shared_proxy: ProxyFactory) -> Proxy:
-    """A proxy to which the kernel leads 198.51.100.0/24."""
-    proxy = start_shared_proxy(args=["--mode", "transparent"])
-    namespace.redirect("198.51.100.0/24", "80, 443, 8443", proxy.port)
-    return proxy
-
-
-@pytest.fixture
-def plain_http(transparent: Proxy) -> Dialled:
-    """Port 80 of an address."""
-    return Dialled(transparent, 80)
-
-
-@pytest.fixture
-def tls(transparent: Proxy) -> Dialled:
-    """Port 443 of an address."""
-    return Dialled(transparent, 443)
-
-
-@pytest.fixture(scope="module")
-def strange_server(transparent: Proxy, ca: CA) -> Iterator[Origin]:
-    """The stranger itself; tests take `stranger`."""
-    with Origin(ca) as server:
-        yield server
-
-
-@pytest.fixture
-def stranger(strange_server: Origin, network: Network, host: str) -> Iterator[Origin]:
-    """What answers at the address, for any name that a test uses."""
-
-    async def evil(_: Request, reply: OriginReply) -> None:
-        await reply.head(length=4)
-        await reply.send(b"evil")
-        await reply.end()
-
-    for port in (80, 443, 8443):
-        used = strange_server.http_port if port == 80 else strange_server.https_port
-        network.send(f"{ADDRESS}:{port}", used)
-    for name in (host, f"other.{host}", f"{host}:8443", f"{host}:443", ADDRESS, ""):
-        strange_server.handle(name, "*", evil)
-    yield strange_server
-    strange_server.clear()
-
-
-@pytest.fixture
-def root(transparent: Proxy) -> Path:
-    """The cache."""
-    return Path(str(transparent.settings.options["cachy_dir"]))
 
 
 def stored(root: Path, host: str) -> list[str]:
@@ -119,7 +34,7 @@ def test_by_name(
     """Fetched from what the proxy resolves, not from the address; stored as ever; then a hit."""
     url = f"{scheme}://{host}/a"
     origin.route(url, b"good", headers={"Cache-Control": "max-age=600"})
-    dialled = Dialled(transparent, 443 if scheme == "https" else 80)
+    dialled = Dialled(transparent, 443 if scheme == "https" else 80, ADDRESS)
     assert stored(root, host) == []
     for status in (STORED, "cachy; hit"):
         reply = dialled.get(url)
@@ -162,7 +77,7 @@ def test_hit_needs_nobody(
     """No name service, no origin, no connection."""
     url = f"{scheme}://{host}{WHEEL}"
     origin.route(url, b"wheel")
-    dialled = Dialled(transparent, 443 if scheme == "https" else 80)
+    dialled = Dialled(transparent, 443 if scheme == "https" else 80, ADDRESS)
     dialled.get(url)
     network.down(trouble="nodns")
     origin.stop_listening()
@@ -180,7 +95,7 @@ def test_regular_and_transparent_share(
 ) -> None:
     """What the one mode stored is a hit in the other."""
     regular = start_shared_proxy()
-    dialled = Dialled(transparent, 443 if scheme == "https" else 80)
+    dialled = Dialled(transparent, 443 if scheme == "https" else 80, ADDRESS)
     urls = [f"{scheme}://{host}/{name}{WHEEL}" for name in "ab"]
     for url in urls:
         origin.route(url, b"wheel")
@@ -192,7 +107,7 @@ def test_regular_and_transparent_share(
 
 def test_another_port(transparent: Proxy, root: Path, origin: Origin, host: str) -> None:
     """The port that was dialled is the URL's, and the Host field has to say it too."""
-    dialled = Dialled(transparent, 8443)
+    dialled = Dialled(transparent, 8443, ADDRESS)
     url = f"https://{host}:8443/a"
     origin.route(url, b"1")
     # Nobody is at that port of the address itself.
@@ -241,7 +156,7 @@ def test_names_that_disagree(
     """Pass to the address that was dialled; nothing is stored for any site, nor served from one."""
     other = f"other.{host}"
     scheme, port = ("http", 80) if sni is None else ("https", 443)
-    dialled = Dialled(transparent, port)
+    dialled = Dialled(transparent, port, ADDRESS)
     name = None if sni is None else sni.format(host=host)
     head = head.format(host=host, address=ADDRESS)
     for count in (1, 2):
@@ -310,12 +225,13 @@ def test_leads_back(
     """A name whose address the kernel leads to the proxy again is an error at once."""
     namespace.redirect("127.0.0.1", "80", transparent.port)
     network.send(f"{host}:80", 80)
-    reply = fetch(Dialled(transparent, 80), f"http://{host}/a", method, tunnel=False)
+    reply = fetch(Dialled(transparent, 80, ADDRESS), f"http://{host}/a", method, tunnel=False)
     assert (reply.status, reply.cache_status.split(", ")[0]) == (508, "cachy; detail=loop")
     assert transparent.log().count(f"server connect {host}:80") == 1
     assert stored(root, host) == []
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_curl(transparent: Proxy, root: Path, origin: Origin, host: str, scheme: str) -> None:
     """A client that nobody told of a proxy."""
@@ -346,3 +262,28 @@ def test_offline(
     assert (miss.status, miss.cache_status) == (403, "cachy; detail=offline-miss")
     assert f"/{host}/b".encode() in miss.body
     assert "server connect" not in offline.log()
+
+
+def test_eager(eager: Dialled, root: Path, origin: Origin, stranger: Origin, host: str) -> None:
+    """That the address is connected to already makes it no origin."""
+    url = f"https://{host}:8443/a"
+    origin.route(url, b"good")
+    reply = eager.get(url)
+    assert (reply.body, reply.cache_status) == (b"good", STORED)
+    assert (stranger.accepted, stranger.requests) == (1, [])
+    assert stored(root, host) == [f"{host}:8443/a"]
+    # What names another site passes on that connection.
+    reply = eager.get(f"https://other.{host}:8443/a", sni=host)
+    assert (reply.cache_status, len(stranger.requests)) == (MISMATCH, 1)
+    assert stored(root, host) == [f"{host}:8443/a"]
+
+
+def test_eager_no_sni(
+    eager: Dialled, root: Path, origin: Origin, stranger: Origin, host: str
+) -> None:
+    """Nor does it name one."""
+    for name in (host, OTHER_ADDRESS):
+        reply = eager.get(f"https://{name}:8443/a", sni="")
+        assert (reply.body, reply.cache_status) == (b"evil", MISMATCH)
+    assert stored(root, host) == []
+    assert [name for name in tree(root) if OTHER_ADDRESS in name] == []
