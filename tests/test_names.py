@@ -1,5 +1,7 @@
 """Under which name an answer is stored: where a request has several, they must be one."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -191,3 +193,43 @@ class TestReverse:
                 assert list(tree(cachy_dir)) == [f"{host}/a"]
         reply = fetch(proxy, f"https://{host}/a", tunnel=False)
         assert (reply.body, list(tree(cachy_dir))) == (host.encode(), [f"{host}/a"])
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_upstream(
+    start_proxy: ProxyFactory, cachy_dir: Path, host: str, other: str, scheme: str
+) -> None:
+    """Through another proxy, names are as in regular mode."""
+    tunnel = start_proxy(scripts=[], options={"ignore_hosts": ":443$"})
+    proxy = start_proxy(args=["--mode", f"upstream:{tunnel.url}"])
+    url = f"{scheme}://{host}/a"
+    assert fetch(proxy, url, headers={"Host": other}).cache_status == MISMATCH
+    assert tree(cachy_dir) == {}
+    for status in ("cachy; fwd=uri-miss; stored", "cachy; hit"):
+        reply = fetch(proxy, url)
+        assert (reply.body, reply.cache_status) == (host.encode(), status)
+    assert list(tree(cachy_dir)) == [f"{host}/a"]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_socks(
+    start_proxy: ProxyFactory, cachy_dir: Path, host: str, other: str, scheme: str
+) -> None:
+    """Who names the host to SOCKS gets it cached; who resolved it himself names an address."""
+    proxy = start_proxy(args=["--mode", "socks5"])
+
+    def curl(*options: str) -> str:
+        command = ["curl", "-sSi", "--cacert", str(proxy.ca_pem), *options, f"{scheme}://{host}/a"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout.lower().replace("\r", "")
+
+    socks = f"{proxy.host}:{proxy.port}"
+    port = 443 if scheme == "https" else 80
+    resolved = ("--socks5", socks, "--resolve", f"{host}:{port}:198.51.100.7")
+    assert f"cache-status: {MISMATCH}\n" in curl(*resolved)
+    assert f"cache-status: {MISMATCH}\n" in curl("--socks5-hostname", socks, "-HHost: " + other)
+    assert tree(cachy_dir) == {}
+    for status in ("cachy; fwd=uri-miss; stored", "cachy; hit"):
+        assert f"cache-status: {status}\n" in curl("--socks5-hostname", socks)
+    assert list(tree(cachy_dir)) == [f"{host}/a"]

@@ -22,6 +22,9 @@ from cachy.transaction import Transaction, request_of
 
 logger = logging.getLogger(__name__)
 
+#: Who connects, and whereto.
+Ends = tuple[tuple[str | int, ...], ...]
+
 
 class Cachy:
     """The addon."""
@@ -35,8 +38,8 @@ class Cachy:
         self.leads = Leads()
         self.shared = Shared(self.transactions, self.news, self.leads)
         self.work: set[asyncio.Task[None]] = set()
-        #: Where our own connections come from, as others see it.
-        self.own: set[Address] = set()
+        #: Our own connections, by both ends: one port may serve several.
+        self.own: set[Ends] = set()
 
     def load(self, loader: Loader) -> None:
         """Declares the options."""
@@ -204,13 +207,11 @@ class Cachy:
     def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Makes the new connection one that can be held, see `room`, and known as ours."""
         room.make_holdable(data.client, data.server)
-        if data.server.sockname is not None:
-            self.own.add(data.server.sockname[:2])
+        self.own.add(ends(data.server.sockname, data.server.peername))
 
     def server_disconnected(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Forgets a connection."""
-        if data.server.sockname is not None:
-            self.own.discard(data.server.sockname[:2])
+        self.own.discard(ends(data.server.sockname, data.server.peername))
 
     async def cachy_news(self, data: news.Flight) -> None:
         """Waits for news of a flight, see `news`."""
@@ -222,8 +223,13 @@ class Cachy:
 
     def begin(self, flow: http.HTTPFlow, cache: Cache) -> Transaction:
         """A new transaction for a flow."""
-        peer = flow.client_conn.peername
-        own = peer is not None and peer[:2] in self.own
+        client = flow.client_conn
+        own = ends(client.peername, client.sockname) in self.own
         transaction = Transaction(cache.exchange(request_of(flow, own=own)))
         self.transactions[flow] = transaction
         return transaction
+
+
+def ends(*addresses: Address | None) -> Ends:
+    """Both ends of a connection, without what only IPv6 has and the system doesn't always tell."""
+    return tuple(address[:2] if address else () for address in addresses)

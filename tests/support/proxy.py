@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-READY = re.compile(r"proxy (?:to \S+ )?listening at (?:\S+ and )?\S*?:(\d+)\.")
+READY = re.compile(r"[Pp]roxy .*?listening at (?:\S+ and )?\S*?:(\d+)\.")
 
 
 @dataclass
