@@ -203,7 +203,10 @@ impl Exchange {
     ///
     /// # Errors
     /// Where they can't be decoded: the client's download has to break off.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub fn write(&mut self, bytes: &[u8], now: Millis) -> io::Result<()> {
+        if let Some(lead) = &self.sharing.lead {
+            lead.moved(now);
+        }
         let Some(flight) = &mut self.flight else {
             return Ok(());
         };

@@ -4,13 +4,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
 use crate::cache_status::Forwarded;
-use crate::meta::Record;
+use crate::meta::{Millis, Record};
 use crate::pipe::Pipe;
+
+/// A flight of which nothing has come for so long takes nobody else on board: a connection may be
+/// dead without anybody being told, and a new one works.
+const STUCK: Millis = 30_000;
 
 /// All flights, by URL.
 #[derive(Debug, Default)]
@@ -27,6 +31,8 @@ pub struct Underway {
     /// What of the request is known to select among variants.
     selecting: Vec<(String, String)>,
     seats: AtomicUsize,
+    /// When something last came of it.
+    moved: AtomicI64,
     progress: Mutex<Progress>,
 }
 
@@ -93,16 +99,18 @@ pub struct Lead {
 pub struct Seat(Arc<Underway>);
 
 impl Flights {
-    /// Takes a seat in a flight that suits, or begins a new one.
+    /// Takes a seat in a flight that suits and moves, or begins a new one.
     pub fn join(
         self: &Arc<Self>,
         url: &str,
         selecting: &[(String, String)],
+        now: Millis,
         suits: impl Fn(&Underway) -> Suits,
     ) -> Joined {
         let mut underway = self.underway.lock();
         let same = underway.entry(url.to_owned()).or_default();
-        if let Some(found) = same.iter().find(|u| suits(u) == Suits::Yes) {
+        let suits = |u: &&Arc<Underway>| !u.is_stuck(now) && suits(u) == Suits::Yes;
+        if let Some(found) = same.iter().find(suits) {
             return Joined::Seat(Seat::take(found));
         }
         let begun = Arc::new(Underway {
@@ -111,6 +119,7 @@ impl Flights {
             url: url.to_owned(),
             selecting: selecting.to_vec(),
             seats: AtomicUsize::new(0),
+            moved: AtomicI64::new(now),
             progress: Mutex::new(Progress::Asked),
         });
         same.push(Arc::clone(&begun));
@@ -133,6 +142,10 @@ impl Underway {
     pub fn selecting(&self) -> &[(String, String)] {
         &self.selecting
     }
+
+    fn is_stuck(&self, now: Millis) -> bool {
+        now - self.moved.load(Ordering::Relaxed) >= STUCK
+    }
 }
 
 impl Lead {
@@ -152,6 +165,17 @@ impl Lead {
     #[must_use]
     pub fn seats(&self) -> usize {
         self.underway.seats.load(Ordering::Relaxed)
+    }
+
+    /// Something has come of it.
+    pub fn moved(&self, now: Millis) {
+        self.underway.moved.store(now, Ordering::Relaxed);
+    }
+
+    /// Whether nothing has come of it for long.
+    #[must_use]
+    pub fn is_stuck(&self, now: Millis) -> bool {
+        self.underway.is_stuck(now)
     }
 
     /// The body is arriving, for everybody.
@@ -211,14 +235,14 @@ mod tests {
     use super::*;
 
     fn lead(flights: &Arc<Flights>, url: &str) -> Lead {
-        match flights.join(url, &[], |_| Suits::Yes) {
+        match flights.join(url, &[], 0, |_| Suits::Yes) {
             Joined::Lead(lead) => lead,
             Joined::Seat(_) => panic!("somebody leads already"),
         }
     }
 
     fn seat(flights: &Arc<Flights>, url: &str) -> Seat {
-        match flights.join(url, &[], |_| Suits::Yes) {
+        match flights.join(url, &[], 0, |_| Suits::Yes) {
             Joined::Seat(seat) => seat,
             Joined::Lead(_) => panic!("nobody leads"),
         }
@@ -255,12 +279,29 @@ mod tests {
     fn two_variants_are_two_flights() {
         let flights = Arc::new(Flights::default());
         let first = lead(&flights, "u");
-        let Joined::Lead(second) = flights.join("u", &[], |_| Suits::No) else {
+        let Joined::Lead(second) = flights.join("u", &[], 0, |_| Suits::No) else {
             panic!("another variant is another flight");
         };
         assert_ne!(first.number(), second.number());
         drop(first);
         drop(seat(&flights, "u"));
         drop(second);
+    }
+
+    #[test]
+    fn a_flight_that_is_stuck_takes_nobody_on_board() {
+        let flights = Arc::new(Flights::default());
+        let at = |now| flights.join("u", &[], now, |_| Suits::Yes);
+        let Joined::Lead(first) = at(1000) else {
+            panic!("nobody leads");
+        };
+        assert!(matches!(at(30_999), Joined::Seat(_)));
+        first.moved(5000);
+        assert!(matches!(at(34_999), Joined::Seat(_)));
+        assert!(!first.is_stuck(34_999) && first.is_stuck(35_000));
+        let Joined::Lead(second) = at(35_000) else {
+            panic!("the first is stuck");
+        };
+        assert!(matches!(at(35_000), Joined::Seat(seat) if seat.number() == second.number()));
     }
 }

@@ -228,7 +228,7 @@ impl Exchange {
 
     #[getter]
     fn wanted(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.0.lock().is_wanted())
+        py.detach(|| self.0.lock().is_wanted(clock()))
     }
 
     fn work(&self, py: Python<'_>) -> Option<Self> {
@@ -246,7 +246,7 @@ impl Exchange {
     }
 
     fn write(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
-        Ok(py.detach(|| self.0.lock().write(data))?)
+        Ok(py.detach(|| self.0.lock().write(data, clock()))?)
     }
 
     #[getter]

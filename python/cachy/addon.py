@@ -12,7 +12,7 @@ from mitmproxy.connection import Address, Client
 from mitmproxy.proxy import layer, server_hooks
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from cachy import news, options, room
+from cachy import alarm, news, options, room
 from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed
 from cachy.detached import Detached
 from cachy.layer import take_over
@@ -111,18 +111,21 @@ class Cachy:
         if flow in self.transactions:
             return
         transaction = self.begin(flow, self.cache)
-        step = await self.settle(transaction.exchange, flow.client_conn.proxy_mode)
+        step = await self.settle(transaction, flow.client_conn.proxy_mode)
         if isinstance(step, Forward):
             transaction.forward = step
             # Past the setter, which would rewrite the Host field.
             flow.request.data.host = transaction.exchange.host
             if step.headers is not None:
                 flow.request.headers = http.Headers(step.headers)
-        else:
+        elif step is not None:
             transaction.answer(flow, step)
 
-    async def settle(self, exchange: Exchange, mode: ProxyMode) -> Answer | Forward:
-        """Asks the core until it knows what to do, and lets work begin that has no client."""
+    async def settle(self, transaction: Transaction, mode: ProxyMode) -> Answer | Forward | None:
+        """Asks the core until it knows what to do, and lets work begin that has no client. `None`:
+        the client has left.
+        """
+        exchange = transaction.exchange
         step = exchange.decide()
         while True:
             self.begin_work(exchange, mode)
@@ -130,9 +133,13 @@ class Cachy:
                 return step
             if step == Pause.Read:
                 step = await asyncio.to_thread(exchange.decide, patient=True)
-                continue
-            if exchange.number is not None:
-                await self.news.wait(exchange.number)
+                if step != Pause.Wait:
+                    continue
+                # What came meanwhile is no news any more.
+            elif exchange.number is not None and not transaction.left:
+                await self.news.wait(self.news.next(exchange.number))
+            if transaction.left:
+                return None
             step = exchange.decide()
 
     def begin_work(self, exchange: Exchange, mode: ProxyMode) -> None:
@@ -145,7 +152,7 @@ class Cachy:
     async def fetch(self, work: Exchange, mode: ProxyMode) -> None:
         """Fetches without a client."""
         try:
-            step = await self.settle(work, mode)
+            step = await self.settle(Transaction(work, detached=True), mode)
             if isinstance(step, Forward):
                 await Detached(work, step, mode, self.shared).run()
         finally:
@@ -161,10 +168,10 @@ class Cachy:
         if not transaction.upstream:
             return  # Another addon's answer is neither stored nor changed.
         exchange = transaction.exchange
-        reply: Answer | Forward | Streamed | Pause
+        reply: Answer | Forward | Streamed | Pause | None
         reply = exchange.response(response.status_code, list(response.headers.fields))
         if isinstance(reply, Pause):
-            reply = await self.settle(exchange, flow.client_conn.proxy_mode)
+            reply = await self.settle(transaction, flow.client_conn.proxy_mode)
         else:
             self.begin_work(exchange, flow.client_conn.proxy_mode)
             self.news.tell(exchange.number)
@@ -215,7 +222,11 @@ class Cachy:
 
     async def cachy_news(self, data: news.Flight) -> None:
         """Waits for news of a flight, see `news`."""
-        await self.news.wait(data.number)
+        await self.news.wait(data.news)
+
+    async def cachy_alarm(self, data: alarm.Alarm) -> None:
+        """Waits for the time to come, see `alarm`."""
+        await alarm.ring(data)
 
     async def cachy_room(self, data: room.Room) -> None:
         """Waits until a client takes more, see `room`."""

@@ -6,9 +6,10 @@ at the client's pace; upstream's bytes come in at upstream's pace.
 
 from typing import Any
 
-from mitmproxy.proxy import events, layer, layers
+from mitmproxy.connection import Connection, Server
+from mitmproxy.proxy import commands, events, layer, layers
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import RegisterHttpConnection
+from mitmproxy.proxy.layers.http import GetHttpConnection, RegisterHttpConnection
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 
 from cachy.again import AskingAgain
@@ -36,6 +37,7 @@ def make_ours(found: layers.HttpLayer, shared: Shared) -> None:
     assert isinstance(found, CachyHttpLayer)
     found.shared = shared
     found.starved = set()
+    found.abandoned = set()
 
 
 class Stream(AskingAgain, AwaitingGreeting, CachyStream):
@@ -47,6 +49,8 @@ class CachyHttpLayer(layers.HttpLayer):
 
     shared: Shared
     starved: set[int]
+    #: What streams no longer wait for.
+    abandoned: set[commands.Command]
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         """As the original, with our kind of stream."""
@@ -66,10 +70,35 @@ class CachyHttpLayer(layers.HttpLayer):
                     if waiting is not None:
                         yield from self.event_to_child(waiting, WindowOpened())
 
+    def get_connection(
+        self, event: GetHttpConnection, *, reuse: bool = True
+    ) -> CommandGenerator[None]:
+        """As the original, but tries again what has failed for this client, or hangs."""
+        hidden = {c: found for c, found in self.connections.items() if self.is_hopeless(c)}
+        for connection in hidden:
+            del self.connections[connection]
+        yield from super().get_connection(event, reuse=reuse)
+        self.connections.update(hidden)
+
+    def is_hopeless(self, connection: Connection) -> bool:
+        """Whether it has failed, or somebody stopped waiting for it."""
+        waiting = self.waiting_for_establishment.get(connection, ())
+        failed = isinstance(connection, Server) and connection.error is not None
+        return failed or any(command in self.abandoned for command in waiting)
+
+    def abandon(self, command: commands.Command) -> CommandGenerator[None]:
+        """A stream stops waiting for a connection, which is closed where nobody else does."""
+        self.abandoned.add(command)
+        for connection, waiting in self.waiting_for_establishment.items():
+            if command in waiting and self.abandoned.issuperset(waiting):
+                yield commands.CloseConnection(connection)
+                return
+
     def register_connection(self, command: RegisterHttpConnection) -> CommandGenerator[None]:
         """As the original, with our kind of connection."""
         if not command.err:
             adopt(self.connections[command.connection])
+        self.abandoned.difference_update(self.waiting_for_establishment[command.connection])
         yield from super().register_connection(command)
 
     def is_window_closed(self, stream_id: int) -> bool:

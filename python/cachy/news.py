@@ -23,18 +23,21 @@ class News:
         if number is not None and (event := self.events.pop(number, None)) is not None:
             event.set()
 
-    async def wait(self, number: int) -> None:
-        """Waits for news of a flight, but not for ever."""
-        event = self.events.setdefault(number, asyncio.Event())
+    def next(self, number: int) -> asyncio.Event:
+        """The next news of a flight, from this very moment on."""
+        return self.events.setdefault(number, asyncio.Event())
+
+    async def wait(self, event: asyncio.Event) -> None:
+        """Waits for news, but not for ever."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(event.wait(), PATIENCE)
 
 
 @dataclass
 class Flight:
-    """Whose news to wait for."""
+    """What news to wait for."""
 
-    number: int
+    news: asyncio.Event
 
 
 @dataclass

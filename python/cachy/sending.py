@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mitmproxy import flow, http
-from mitmproxy.proxy import events
+from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
 from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders, ResponseTrailers
@@ -53,6 +53,9 @@ class Parent(Protocol):
 
     def is_window_closed(self, stream_id: int) -> bool:
         """Whether bytes of this stream wait for the client's HTTP/2 window."""
+
+    def abandon(self, command: commands.Command) -> CommandGenerator[None]:
+        """A stream stops waiting for a connection."""
 
 
 class SendingStream(HttpStream):
@@ -144,7 +147,8 @@ class SendingStream(HttpStream):
     def await_news(self, number: int | None) -> CommandGenerator[None]:
         """Has `on_news` called when there is news of a flight."""
         if self.awaited_news is None and number is not None:
-            hook: Any = CachyNewsHook(Flight(number))
+            # From now on, not from when the hook runs.
+            hook: Any = CachyNewsHook(Flight(self.parent.shared.news.next(number)))
             hook.blocking = self
             self.awaited_news = hook
             yield hook

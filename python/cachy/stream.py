@@ -20,55 +20,32 @@ from OpenSSL import SSL
 
 from cachy import room
 from cachy._core import Answer
+from cachy.alarm import CachyAlarmHook
 from cachy.compat import give_up
-from cachy.sending import Parent, SendingStream, WindowOpened
+from cachy.connecting import ConnectingStream, Left, TooSlow
+from cachy.sending import Parent, WindowOpened
 from cachy.transaction import is_multiplexed
-
-
-class TooSlow(events.Event):
-    """Upstream let its deadline pass."""
-
-
-class Left(events.Event):
-    """The client left while it alone waited for a connection."""
 
 
 class Look(events.Event):
     """It is time to look whether a body flows."""
 
 
-class CachyStream(SendingStream):
+class CachyStream(ConnectingStream):
     """Takes what upstream sends to the core."""
 
-    #: The one that counts, and all that are still to ring.
-    deadline: commands.RequestWakeup | None = None
-    deadlines: list[commands.RequestWakeup]
-    connecting = False
-    abandoned: commands.Command | None = None
     head_waits = False
-    looking: commands.RequestWakeup | None = None
+    looking: CachyAlarmHook | None = None
 
     def __init__(self, context: Any, stream_id: int, parent: Parent) -> None:
         super().__init__(context, stream_id, parent)
         self.deadlines = []
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
-        """As the original, but a deadline also ends the wait for a connection."""
-        if isinstance(event, events.Wakeup) and event.command in self.deadlines:
-            self.deadlines.remove(event.command)
-            if event.command is self.deadline:
-                self.deadline = None
-                self.stop_connecting()
-                yield from super().handle_event(TooSlow())
-        elif isinstance(event, events.Wakeup) and event.command is self.looking:
-            yield from super().handle_event(Look())
-        elif isinstance(event, events.CommandCompleted) and event.command is self.abandoned:
-            pass
-        elif isinstance(event, RequestProtocolError) and self.is_alone_in_connecting():
-            self.stop_connecting()
-            yield from super().handle_event(Left())
-        else:
-            yield from super().handle_event(event)
+        """As the original, but it also looks after a body when it is time."""
+        if isinstance(event, events.HookCompleted) and event.command is self.looking:
+            event = Look()
+        yield from super().handle_event(event)
 
     def _handle_event(self, event: events.Event) -> CommandGenerator[None]:
         if isinstance(event, events.HookCompleted) and event.command is self.awaited_room:
@@ -94,41 +71,6 @@ class CachyStream(SendingStream):
 
     # Towards upstream.
 
-    def make_server_connection(self) -> CommandGenerator[bool]:
-        """As the original, within the deadlines that the core sets."""
-        transaction = self.transaction
-        forward = None if transaction is None else transaction.forward
-        if transaction is not None and transaction.exchange.leading and not transaction.detached:
-            self.parent.shared.leads.begin(self.context.client.id, self)
-        connect, head = (None, None) if forward is None else forward.deadlines or (None, None)
-        if connect is not None:
-            yield self.set_deadline(connect)
-        self.connecting = True
-        connected: bool = yield from super().make_server_connection()
-        self.connecting = False
-        self.deadline = None
-        if connected and head is not None:
-            yield self.set_deadline(head)
-        return connected
-
-    def stop_connecting(self) -> None:
-        """A layer can't cancel a command that it waits for, so we stop waiting."""
-        if self.connecting and self._paused is not None:
-            self.abandoned = self._paused.command
-            self._paused = None
-
-    def is_alone_in_connecting(self) -> bool:
-        """Whether it waits for a connection that nobody but its client wants."""
-        transaction = self.transaction
-        wanted = transaction is not None and transaction.exchange.wanted
-        return self.connecting and self._paused is not None and not wanted
-
-    def set_deadline(self, seconds: float) -> commands.RequestWakeup:
-        """The command that has `too_slow` called unless `deadline` is taken back before."""
-        self.deadline = commands.RequestWakeup(seconds)
-        self.deadlines.append(self.deadline)
-        return self.deadline
-
     def too_slow(self) -> CommandGenerator[None]:
         """Answers from the tree in the place of an origin that takes too long."""
         self.upstream_over = True
@@ -144,8 +86,12 @@ class CachyStream(SendingStream):
         transaction = self.transaction
         assert transaction
         self.deadline = None
-        transaction.answer(self.flow, transaction.exchange.failed(reason))
+        answer = transaction.exchange.failed(reason)
         self.parent.shared.news.tell(transaction.exchange.number)
+        if self.client_gone:
+            yield from self.give_up_fetch()
+            return
+        transaction.answer(self.flow, answer)
         yield from self.send_instead()
 
     def send_instead(self) -> CommandGenerator[None]:
@@ -183,7 +129,7 @@ class CachyStream(SendingStream):
             # A head without a body tells the client that all is there, so it comes last.
             self.head_waits = event.end_stream or streamed.hold is not None
             if streamed.hold is not None:
-                self.looking = commands.RequestWakeup(streamed.hold)
+                self.looking = self.alarm(streamed.hold)
                 yield self.looking
             elif not (self.head_waits or self.client_gone):
                 yield from self.send_head()
@@ -279,7 +225,7 @@ class CachyStream(SendingStream):
         found = transaction.exchange.look()
         self.parent.shared.news.tell(transaction.exchange.number)
         if isinstance(found, float):
-            self.looking = commands.RequestWakeup(found)
+            self.looking = self.alarm(found)
             yield self.looking
         elif found is None:
             yield from self.arrived()

@@ -28,6 +28,8 @@ class Transaction:
     answered: bool = False
     #: There is no client.
     detached: bool = False
+    #: The client left while it waited for the fetch of another.
+    left: bool = False
 
     def answer(self, flow: http.HTTPFlow, answer: Answer) -> None:
         """Makes an answer the flow's response."""

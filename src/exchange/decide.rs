@@ -113,7 +113,7 @@ impl Exchange {
             _ if slash => return Step::Answer(self.answer(entry, CacheStatus::hit(), now)),
             Verdict::Fresh => return Step::Answer(self.answer(entry, CacheStatus::hit(), now)),
             Verdict::Behind if !self.is_detached() => {
-                self.check_behind(&entry.record, target);
+                self.check_behind(&entry.record, target, now);
                 return Step::Answer(self.answer(entry, CacheStatus::hit(), now));
             }
             Verdict::Stale | Verdict::Behind => Forwarded::Stale,

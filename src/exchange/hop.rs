@@ -7,6 +7,7 @@ use crate::answer::{self, Answer};
 use crate::cache_status::CacheStatus;
 use crate::conditional::validators;
 use crate::entry::Entry;
+use crate::flights::Outcome;
 use crate::headers::Headers;
 use crate::meta::Millis;
 use crate::redirect::{self, Hop};
@@ -64,6 +65,16 @@ impl Exchange {
     pub(super) fn ask_hop(&mut self, now: Millis) -> Option<Step> {
         let host = self.hop.as_ref()?.target.authority().to_owned();
         let target = self.target.clone()?;
+        let (stored, origins) = (
+            !matches!(self.fallback, Fallback::None),
+            &self.store.origins,
+        );
+        if stored && origins.is_dead(&self.request.origin(), now) {
+            origins.failed(&target.url(), now);
+            let reason = "it could not be reached a moment ago";
+            self.finish(Outcome::Failed(reason.to_owned()));
+            return Some(Step::Answer(self.answer_failure(reason, now)));
+        }
         self.sent_at = now;
         let mut headers = self.whole(&target);
         headers.set("Host", host);

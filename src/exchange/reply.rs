@@ -168,10 +168,9 @@ impl Exchange {
     fn share(&mut self, storing: bool) -> Option<f64> {
         if !storing {
             self.finish(Outcome::Apart);
-            return None;
         }
-        let file = self.flight.as_ref().is_some_and(Flight::is_file);
-        if file && !matches!(self.fallback, Fallback::None) {
+        // Whatever it is: a body that stalls is no answer while there is another one.
+        if !matches!(self.fallback, Fallback::None) {
             self.hold = Some(Hold::default());
             return Some(hold::FIRST);
         }
@@ -181,7 +180,12 @@ impl Exchange {
 
     /// Upstream could not be reached, or broke off before its head, or took too long.
     pub fn failed(&mut self, reason: &str, now: Millis) -> Answer {
-        self.store.origins.failed(&self.request.origin(), now);
+        let origins = &self.store.origins;
+        origins.failed(&self.request.origin(), now);
+        if let (Some(_), Some(target)) = (&self.hop, &self.target) {
+            // Nobody asks for the redirect again to come to the same end.
+            origins.failed(&target.url(), now);
+        }
         self.finish(Outcome::Failed(reason.to_owned()));
         self.answer_failure(reason, now)
     }

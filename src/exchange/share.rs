@@ -55,18 +55,21 @@ impl Exchange {
     }
 
     /// Whether anybody wants what is being fetched, its own client apart: somebody waits or reads,
-    /// or little is missing.
+    /// or little is missing and still comes.
     #[must_use]
-    pub fn is_wanted(&self) -> bool {
-        if self.sharing.detached == Some(Detached::Wanted) {
-            return self.flight.as_ref().is_none_or(Flight::is_storing);
+    pub fn is_wanted(&self, now: Millis) -> bool {
+        let (lead, flight) = (self.sharing.lead.as_ref(), self.flight.as_ref());
+        if lead.map_or(0, Lead::seats) > 0 || flight.map_or(0, Flight::readers) > 0 {
+            return true;
         }
-        let waiting = self.sharing.lead.as_ref().map_or(0, Lead::seats);
-        let Some(flight) = &self.flight else {
-            return waiting > 0;
-        };
-        let little = flight.is_storing() && flight.missing().is_some_and(|n| n <= LITTLE);
-        waiting > 0 || flight.readers() > 0 || little
+        if lead.is_some_and(|lead| lead.is_stuck(now)) {
+            return false;
+        }
+        if self.sharing.detached == Some(Detached::Wanted) {
+            return flight.is_none_or(Flight::is_storing);
+        }
+        let little = |f: &Flight| f.is_storing() && f.missing().is_some_and(|n| n <= LITTLE);
+        flight.is_some_and(little)
     }
 
     /// What has become of the flight that this exchange waits for. `None`: nothing is waited for.
@@ -113,7 +116,7 @@ impl Exchange {
             };
             if suits { Suits::Yes } else { Suits::No }
         };
-        match self.store.flights.join(&target.url(), &known, suits) {
+        match self.store.flights.join(&target.url(), &known, now, suits) {
             Joined::Seat(seat) => {
                 self.sharing.number = Some(seat.number());
                 self.sharing.seat = Some(seat);
@@ -136,9 +139,9 @@ impl Exchange {
     }
 
     /// Has what is stored checked in the background (RFC 5861), unless somebody does already.
-    pub(super) fn check_behind(&mut self, record: &Record, target: &Target) {
+    pub(super) fn check_behind(&mut self, record: &Record, target: &Target, now: Millis) {
         let flights = &self.store.flights;
-        let joined = flights.join(&target.url(), &record.selecting, |_| Suits::Yes);
+        let joined = flights.join(&target.url(), &record.selecting, now, |_| Suits::Yes);
         if let Joined::Lead(lead) = joined {
             self.detach(lead, Detached::Wanted);
         }

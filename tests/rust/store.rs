@@ -64,7 +64,7 @@ fn fetch(store: &Arc<Store>, url: &str, status: u16, body: &[u8], fields: &[(&st
 fn deliver(mut exchange: Exchange, status: u16, fields: &Headers, body: &[u8]) {
     let reply = exchange.response(status, fields, NOW);
     assert!(matches!(reply, Reply::Body { .. }));
-    exchange.write(body).unwrap();
+    exchange.write(body, NOW).unwrap();
     assert!(exchange.end(true));
     exchange.commit();
     exchange.close(true);
