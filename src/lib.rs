@@ -28,7 +28,7 @@
 //!    and the client never notices.
 //!
 //! [`options`] are what people set, [`error`] what goes wrong, [`headers`] what HTTP is made of.
-//! `python.rs` is the only file that knows Python.
+//! `python.rs` and what is below it alone know Python.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
