@@ -25,5 +25,3 @@ def unseal(body: bytes) -> tuple[str, int]:
     expected = seal(label, int(version), int(size))
     assert body == expected, f"{head!r}: torn, {len(body)} of {len(expected)} bytes"
     return label, int(version)
-
-
