@@ -193,7 +193,11 @@ impl Store {
         record: &Record,
     ) -> Result<Kept> {
         meta.url = target.url();
-        meta.records = vec![record.clone()];
+        // What lay there stays cachy's until it is gone.
+        meta.records = [Some(record.clone()), there.record.clone()]
+            .into_iter()
+            .flatten()
+            .collect();
         meta.save(&self.tree, rel)?;
         if there.expected != Expected::Nothing {
             self.remove_file(&there.at)?;
@@ -217,15 +221,7 @@ impl Store {
             Ok(there) => there,
             Err(kept) => return Ok(Some(kept)),
         };
-        let mut meta = Meta::new(target.url());
-        meta.records = [Some(record.clone()), there.record]
-            .into_iter()
-            .flatten()
-            .collect();
-        meta.save(&self.tree, &slot)?;
-        if !self.tree.place(temp, &there.at, &there.expected)? {
-            return Ok(None);
-        }
+        // Listed before it is there: a variant that isn't listed is never found, nor removed.
         if !primary.variants.contains(&name) {
             primary.variants.push(name);
             if primary.variants.len() > VARIANTS {
@@ -234,7 +230,14 @@ impl Store {
             }
             primary.save(&self.tree, rel)?;
         }
-        Ok(Some(Kept::Stored))
+        let mut meta = Meta::new(target.url());
+        meta.records = [Some(record.clone()), there.record]
+            .into_iter()
+            .flatten()
+            .collect();
+        meta.save(&self.tree, &slot)?;
+        let placed = self.tree.place(temp, &there.at, &there.expected)?;
+        Ok(placed.then_some(Kept::Stored))
     }
 
     /// The origin answered 304: the stored response is confirmed, and its fields are updated

@@ -38,6 +38,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report  # type: ignore[return-value]
 
 
+@pytest.fixture(autouse=True)
+def no_mishaps() -> Iterator[None]:
+    """No proxy trips over itself, whatever its clients got; see also the end of `ProxyFactory`."""
+    yield
+    found = [line for factory in ProxyFactory.living for line in factory.mishaps()]
+    assert not found, "\n".join(found)
+
+
 @pytest.fixture(scope="session")
 def ca(tmp_path_factory: pytest.TempPathFactory) -> CA:
     """The CA of the origin."""

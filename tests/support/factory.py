@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,10 @@ from .proxy import Proxy, Settings
 
 ROUTE = Path(__file__).with_name("route.py")
 LOG_TAIL = 12_000
+#: A mistake of the proxy's, whatever its clients got.
+MISHAP = re.compile(
+    r"Traceback \(most recent|has crashed|never retrieved|was never awaited|is pending!|^Fatal|panicked"
+)
 
 
 class ProxyFactory:
@@ -39,6 +44,7 @@ class ProxyFactory:
         self._upstream_ca = upstream_ca
         self._addon = addon
         self._numbers = itertools.count(1)
+        self._seen: dict[Proxy, int] = {}
 
     def __call__(
         self,
@@ -77,6 +83,16 @@ class ProxyFactory:
         """Title and last lines of each proxy's output."""
         return [(proxy.settings.log_file.name, proxy.log()[-LOG_TAIL:]) for proxy in self.proxies]
 
+    def mishaps(self) -> list[str]:
+        """What the proxies have printed since the last call that tells of a mistake of their own."""
+        found = []
+        for proxy in self.proxies:
+            log = proxy.log()
+            new = log[self._seen.get(proxy, 0) :]
+            self._seen[proxy] = len(log)
+            found += [line for line in new.splitlines() if MISHAP.search(line)]
+        return found
+
     def __enter__(self) -> Self:
         self.living.append(self)
         return self
@@ -93,3 +109,5 @@ class ProxyFactory:
             # call `stop` and see the exception.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 proxy.stop(5)
+        if kind is None:
+            assert not (found := self.mishaps()), "\n".join(found)
