@@ -1,9 +1,10 @@
 //! Locks between threads and between processes on one tree: `flock` on files of `.cachy/locks`,
 //! released by the system when a process dies.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::hash::{Hash, Hasher};
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use cap_std::fs::OpenOptions;
 
@@ -13,6 +14,10 @@ use crate::tree::Tree;
 
 /// Entries share this many lock files.
 const STRIPES: u64 = 64;
+
+/// How often a sweep tries to get a lock, and how long it waits in between.
+const PATIENCE: u32 = 200;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Held until dropped.
 #[derive(Debug)]
@@ -48,6 +53,34 @@ impl Tree {
     /// `Io` where the lock file can't be made.
     pub fn lock_shape(&self) -> Result<Lock> {
         self.lock("shape", false)
+    }
+
+    /// For whoever makes a link under `.cachy/tmp`, as long as it is there: many at a time.
+    ///
+    /// # Errors
+    /// `Io` where the lock file can't be made.
+    pub(crate) fn lock_links_shared(&self) -> Result<Lock> {
+        self.lock("links", true)
+    }
+
+    /// For whoever sweeps: alone, `None` where others are busy all the time.
+    pub(crate) fn lock_for_sweep(&self) -> Option<(Lock, Lock)> {
+        // In the order in which whoever stores a status takes them.
+        let links = self.lock_patiently("links")?;
+        let shape = self.lock_patiently("shape")?;
+        Some((links, shape))
+    }
+
+    fn lock_patiently(&self, name: &str) -> Option<Lock> {
+        let file = self.lock_file(name).ok()?;
+        for _ in 0..PATIENCE {
+            match file.try_lock() {
+                Ok(()) => return Some(Lock(file)),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+                Err(TryLockError::Error(_)) => return None,
+            }
+        }
+        None
     }
 
     fn lock(&self, name: &str, shared: bool) -> Result<Lock> {

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use crate::error::{Error, Result};
 use crate::layout::RelPath;
+use crate::locks::Lock;
 use crate::tree::{Lying, Stat, Tree};
 
 pub(crate) const TMP: &str = ".cachy/tmp";
@@ -27,6 +28,8 @@ pub struct Temp {
     /// Where the whole path is, for messages.
     path: std::path::PathBuf,
     placed: bool,
+    /// Keeps a link from being swept; a file is locked itself.
+    lock: Option<Lock>,
 }
 
 /// What is expected to lie at a place when something new goes there.
@@ -91,7 +94,8 @@ impl Tree {
     /// # Errors
     /// `Io` where the disk is full or read-only, or the text is too long for a link.
     pub fn temp_link(&self, text: &str) -> Result<Temp> {
-        let temp = self.temp()?;
+        let mut temp = self.temp()?;
+        temp.lock = Some(self.lock_links_shared()?);
         temp.dir
             .symlink_contents(text, &temp.name)
             .map_err(|e| Error::io("make link", &temp.path, e))?;
@@ -120,6 +124,7 @@ impl Tree {
             name,
             path,
             placed: false,
+            lock: None,
         })
     }
 

@@ -8,8 +8,11 @@ use crate::place::TMP;
 use crate::tree::Tree;
 
 impl Tree {
-    /// Removes what a crash left under `.cachy/tmp`; what another process writes is locked.
+    /// Removes what a crash left under `.cachy/tmp`; what another process writes or moves is locked.
     pub fn sweep(&self) {
+        let Some(_alone) = self.lock_for_sweep() else {
+            return;
+        };
         let Ok(Ok(dir)) = self.dir().map(|dir| dir.open_dir(TMP)) else {
             return;
         };

@@ -247,3 +247,18 @@ fn a_variant_goes_with_its_name() {
         );
     }
 }
+
+#[test]
+fn a_link_that_another_process_is_making_is_not_swept() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let left = |at: &TempDir| fs::read_dir(at.path().join(".cachy/tmp")).unwrap().count();
+    let making = store.tree.temp_link("404").unwrap();
+    // A start waits a moment for those who are busy, and leaves the rest to the next one.
+    open(folder.path());
+    assert_eq!(left(&folder), 1);
+    drop(making);
+    symlink("404", folder.path().join(".cachy/tmp/left")).unwrap();
+    open(folder.path());
+    assert_eq!(left(&folder), 0);
+}

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,10 +13,6 @@ from .proxy import Proxy, Settings
 
 ROUTE = Path(__file__).with_name("route.py")
 LOG_TAIL = 12_000
-#: A mistake of the proxy's, whatever its clients got.
-MISHAP = re.compile(
-    r"Traceback \(most recent|has crashed|never retrieved|was never awaited|is pending!|^Fatal|panicked"
-)
 
 
 class ProxyFactory:
@@ -44,7 +39,6 @@ class ProxyFactory:
         self._upstream_ca = upstream_ca
         self._addon = addon
         self._numbers = itertools.count(1)
-        self._seen: dict[Proxy, int] = {}
 
     def __call__(
         self,
@@ -85,13 +79,7 @@ class ProxyFactory:
 
     def mishaps(self) -> list[str]:
         """What the proxies have printed since the last call that tells of a mistake of their own."""
-        found = []
-        for proxy in self.proxies:
-            log = proxy.log()
-            new = log[self._seen.get(proxy, 0) :]
-            self._seen[proxy] = len(log)
-            found += [line for line in new.splitlines() if MISHAP.search(line)]
-        return found
+        return [line for proxy in self.proxies for line in proxy.mishaps()]
 
     def __enter__(self) -> Self:
         self.living.append(self)

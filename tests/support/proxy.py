@@ -14,6 +14,13 @@ from typing import Self
 
 READY = re.compile(r"[Pp]roxy .*?listening at (?:\S+ and )?\S*?:(\d+)\.")
 
+#: A mistake of the proxy's, whatever its clients got.
+MISHAP = re.compile(
+    r"Traceback \(most recent|has crashed|never retrieved|was never awaited|is pending!|panicked"
+)
+#: The same while it ends: asyncio and mitmproxy then have much to say of what they cancel.
+MISHAP_AT_THE_END = re.compile(r'has crashed|panicked|File "[^"]*/cachy/')
+
 
 @dataclass
 class Settings:
@@ -52,6 +59,9 @@ class Proxy:
         self.port = settings.port
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
+        self._log_ends: int | None = None
+        self._log_seen = 0
+        self._unseen: list[str] = []
 
     @property
     def ca_pem(self) -> Path:
@@ -104,6 +114,8 @@ class Proxy:
             else:
                 env[name] = value
         self._log_start = len(self.log())
+        self._unseen = self.mishaps()
+        self._log_ends = None
         with self.settings.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(),
@@ -148,6 +160,7 @@ class Proxy:
         if process is None:
             return 0
         if process.poll() is None:
+            self._log_ends = len(self.log())
             try:
                 if how == signal.SIGKILL:
                     os.killpg(process.pid, how)
@@ -166,6 +179,23 @@ class Proxy:
             return self.settings.log_file.read_text(errors="replace")
         except FileNotFoundError:
             return ""
+
+    def mishaps(self) -> list[str]:
+        """What it has printed since the last call that tells of a mistake of its own."""
+        log = self.log()
+        ends = len(log) if self._log_ends is None else self._log_ends
+        found = self._unseen + [
+            line
+            for text, mishap in (
+                (log[self._log_seen : ends], MISHAP),
+                (log[max(ends, self._log_seen) :], MISHAP_AT_THE_END),
+            )
+            for line in text.splitlines()
+            if mishap.search(line)
+        ]
+        self._log_seen = len(log)
+        self._unseen = []
+        return found
 
     def _status_kb(self, name: str) -> int:
         status = Path(f"/proc/{self.pid}/status").read_text()

@@ -1,0 +1,111 @@
+"""Two proxies on one tree, which start and stop as they like: right bytes, and nothing left over."""
+
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from support.client import Connection, fetch
+from support.factory import ProxyFactory
+from support.inspection import inspect
+from support.load import Load
+from support.message import Request
+from support.origin import Origin
+from support.pattern import Pattern
+from support.reply import Reply
+from support.tree import tree, wait_until
+
+MB = 1 << 20
+
+
+def temporary(root: Path) -> list[Path]:
+    """What is being written."""
+    return list((root / ".cachy/tmp").iterdir())
+
+
+def test_many_clients_of_both(
+    start_proxy: ProxyFactory, cachy_dir: Path, origin: Origin, host: str
+) -> None:
+    """The same few URLs, which change all the time, while one proxy starts again and again."""
+    first, second = (start_proxy(options={"cachy_mode": "refresh"}) for _ in range(2))
+    chance = random.Random(host)
+    with Load([first, second], origin, host, 1) as load:
+        for how in (second.stop, second.kill, second.stop):
+            time.sleep(chance.uniform(0.3, 0.8))
+            how()
+            second.start()
+        wait_until(lambda: load.answered > 50)
+    first.stop()
+    second.stop()
+    assert not load.wrong, "\n".join(load.wrong)
+    # A kill leaves what the next start sweeps, which the looking through is one of.
+    assert len(inspect(cachy_dir)) > 10
+
+
+def test_a_start_sweeps_nothing_of_the_other(
+    start_proxy: ProxyFactory, cachy_dir: Path, origin: Origin, host: str
+) -> None:
+    """Half a body of one proxy's stays while the other comes and goes, in any order."""
+    first = start_proxy()
+    url, pattern = f"https://{host}/a.bin", Pattern(4 * MB, seed=1)
+    gate = origin.gate()
+
+    async def handler(_: Request, reply: Reply) -> None:
+        await reply.head(length=pattern.size)
+        for chunk in pattern.chunks(0, MB):
+            await reply.send(chunk)
+        await gate.passed()
+        for chunk in pattern.chunks(MB):
+            await reply.send(chunk)
+        await reply.end()
+
+    origin.handle(host, "/a.bin", handler)
+    with Connection(first, url) as client:
+        client.send_request()
+        client.read_head()
+        client.read_exactly(MB // 2)
+        (cachy_dir / ".cachy/tmp/left").write_bytes(b"by a crash")
+        second = start_proxy()
+        assert len(temporary(cachy_dir)) == 1
+        with Connection(second, url) as other:
+            other.send_request()
+            other.read_head()
+            assert len(temporary(cachy_dir)) == 2
+            second.kill()
+        second.start()
+        assert len(temporary(cachy_dir)) == 1
+        gate.open()
+        assert client.read_to_end() == pattern.slice(MB // 2, pattern.size)
+    assert tree(cachy_dir) == {f"{host}/a.bin": pattern.slice(0, pattern.size)}
+    assert not temporary(cachy_dir)
+    first.stop()
+    assert fetch(second, url).cache_status == "cachy; hit"
+
+
+def test_the_same_url_at_once(
+    start_proxy: ProxyFactory, cachy_dir: Path, origin: Origin, host: str
+) -> None:
+    """Each proxy asks once for all its clients; one of the two bodies is stored."""
+    proxies = [start_proxy() for _ in range(2)]
+    url, pattern = f"https://{host}/a.bin", Pattern(3 * MB, seed=2)
+    gate = origin.gate()
+
+    async def handler(_: Request, reply: Reply) -> None:
+        await gate.passed()
+        await reply.head(length=pattern.size)
+        for chunk in pattern.chunks():
+            await reply.send(chunk)
+        await reply.end()
+
+    origin.handle(host, "/a.bin", handler)
+    with ThreadPoolExecutor(10) as pool:
+        replies = [pool.submit(fetch, proxies[n % 2], url) for n in range(10)]
+        wait_until(lambda: origin.count(url) == 2)
+        for proxy in proxies:
+            fetch(proxy, f"https://{host}.other/")
+        gate.open()
+        for future in replies:
+            assert future.result().body == pattern.slice(0, pattern.size)
+    assert origin.count(url) == 2
+    assert tree(cachy_dir) == {f"{host}/a.bin": pattern.slice(0, pattern.size)}
+    assert not temporary(cachy_dir)
