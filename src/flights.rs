@@ -16,11 +16,13 @@ use crate::pipe::Pipe;
 /// dead without anybody being told, and a new one works.
 const STUCK: Millis = 30_000;
 
+/// Of the process: the options may change, and with them the store. 0 is no flight.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
 /// All flights, by URL.
 #[derive(Debug, Default)]
 pub struct Flights {
     underway: Mutex<HashMap<String, Vec<Arc<Underway>>>>,
-    numbers: AtomicU64,
 }
 
 /// One request that is on its way upstream for everybody.
@@ -114,8 +116,7 @@ impl Flights {
             return Joined::Seat(Seat::take(found));
         }
         let begun = Arc::new(Underway {
-            // 0 is no flight.
-            number: self.numbers.fetch_add(1, Ordering::Relaxed) + 1,
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             url: url.to_owned(),
             selecting: selecting.to_vec(),
             seats: AtomicUsize::new(0),
