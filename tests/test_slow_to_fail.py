@@ -419,6 +419,26 @@ def test_well_again_on_the_same_connection(
 
 
 @pytest.mark.parametrize("http2", [False, True], ids=["h1", "h2"])
+def test_a_connection_that_may_be_dead(
+    shared_proxy: Proxy, world: World, host: str, http2: bool
+) -> None:
+    """Where an answer stalled, the next request goes by another connection."""
+    url, other = f"https://{host}/a", f"https://{host}/b"
+    if http2:
+        world.origin.http2_hosts.add(host)
+    world.origin.route(url, STORED, 200, MAX_AGE_0)
+    world.origin.route(other, b"b")
+    with (H2Client if http2 else Connection)(shared_proxy, url) as client:
+        client.fetch()
+        world.origin.handle(host, "/a", stalls(), scheme="https")
+        assert client.fetch(url).cache_status == STALE_IF_ERROR
+        assert client.fetch(other).body == b"b"
+    (_, stalled), (asked,) = world.origin.asked(url), world.origin.asked(other)
+    assert stalled.version == asked.version == ("2" if http2 else "1.1")
+    assert stalled.connection != asked.connection
+
+
+@pytest.mark.parametrize("http2", [False, True], ids=["h1", "h2"])
 @pytest.mark.parametrize("where", ["connect", "head", "body"])
 def test_all_who_waited_have_left(
     shared_proxy: Proxy, shared_dir: Path, world: World, host: str, where: str, http2: bool

@@ -78,6 +78,7 @@ class CachyStream(ConnectingStream):
             self.connecting = False
             yield from self.answer_failure("no connection in time")
         else:
+            self.parent.suspect(self.context.server)
             yield SendHttp(give_up(self.stream_id, "too slow"), self.context.server)
             yield from self.answer_failure("no answer in time")
 
@@ -230,6 +231,7 @@ class CachyStream(ConnectingStream):
         elif found is None:
             yield from self.arrived()
         else:
+            self.parent.suspect(self.context.server)
             yield SendHttp(give_up(self.stream_id, "stalls"), self.context.server)
             yield from self.answer_back(found)
 
