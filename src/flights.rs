@@ -16,11 +16,13 @@ use crate::pipe::Pipe;
 /// dead without anybody being told, and a new one works.
 const STUCK: Millis = 30_000;
 
+/// Of the process: the options may change, and with them the store. 0 is no flight.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
 /// All flights, by URL.
 #[derive(Debug, Default)]
 pub struct Flights {
     underway: Mutex<HashMap<String, Vec<Arc<Underway>>>>,
-    numbers: AtomicU64,
 }
 
 /// One request that is on its way upstream for everybody.
@@ -78,15 +80,6 @@ pub enum Joined {
     Seat(Seat),
 }
 
-/// What a request makes of a flight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Suits {
-    /// It may bring what is asked for.
-    Yes,
-    /// It brings something else.
-    No,
-}
-
 /// The right to fetch one URL for everybody; when dropped, the others look again.
 #[derive(Debug)]
 pub struct Lead {
@@ -105,17 +98,16 @@ impl Flights {
         url: &str,
         selecting: &[(String, String)],
         now: Millis,
-        suits: impl Fn(&Underway) -> Suits,
+        suits: impl Fn(&Underway) -> bool,
     ) -> Joined {
         let mut underway = self.underway.lock();
         let same = underway.entry(url.to_owned()).or_default();
-        let suits = |u: &&Arc<Underway>| !u.is_stuck(now) && suits(u) == Suits::Yes;
+        let suits = |u: &&Arc<Underway>| !u.is_stuck(now) && suits(u);
         if let Some(found) = same.iter().find(suits) {
             return Joined::Seat(Seat::take(found));
         }
         let begun = Arc::new(Underway {
-            // 0 is no flight.
-            number: self.numbers.fetch_add(1, Ordering::Relaxed) + 1,
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             url: url.to_owned(),
             selecting: selecting.to_vec(),
             seats: AtomicUsize::new(0),
@@ -235,14 +227,14 @@ mod tests {
     use super::*;
 
     fn lead(flights: &Arc<Flights>, url: &str) -> Lead {
-        match flights.join(url, &[], 0, |_| Suits::Yes) {
+        match flights.join(url, &[], 0, |_| true) {
             Joined::Lead(lead) => lead,
             Joined::Seat(_) => panic!("somebody leads already"),
         }
     }
 
     fn seat(flights: &Arc<Flights>, url: &str) -> Seat {
-        match flights.join(url, &[], 0, |_| Suits::Yes) {
+        match flights.join(url, &[], 0, |_| true) {
             Joined::Seat(seat) => seat,
             Joined::Lead(_) => panic!("nobody leads"),
         }
@@ -279,7 +271,7 @@ mod tests {
     fn two_variants_are_two_flights() {
         let flights = Arc::new(Flights::default());
         let first = lead(&flights, "u");
-        let Joined::Lead(second) = flights.join("u", &[], 0, |_| Suits::No) else {
+        let Joined::Lead(second) = flights.join("u", &[], 0, |_| false) else {
             panic!("another variant is another flight");
         };
         assert_ne!(first.number(), second.number());
@@ -291,7 +283,7 @@ mod tests {
     #[test]
     fn a_flight_that_is_stuck_takes_nobody_on_board() {
         let flights = Arc::new(Flights::default());
-        let at = |now| flights.join("u", &[], now, |_| Suits::Yes);
+        let at = |now| flights.join("u", &[], now, |_| true);
         let Joined::Lead(first) = at(1000) else {
             panic!("nobody leads");
         };

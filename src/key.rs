@@ -8,6 +8,8 @@
 //! In canonical text every `%` begins an escape of two upper-case hex digits, so `%~` never
 //! occurs in it. [`crate::layout`] makes its invented names from that mark.
 
+use std::net::Ipv4Addr;
+
 mod host;
 mod text;
 
@@ -182,6 +184,11 @@ impl Target {
     /// The host as `Host:` spells it: an IPv6 address has its brackets (RFC 3986 section 3.2.2).
     pub fn host(&self) -> &str {
         &self.authority[..self.host_len]
+    }
+
+    /// Whether the host is an IP address and no name.
+    pub fn is_address(&self) -> bool {
+        self.host().starts_with('[') || self.host().parse::<Ipv4Addr>().is_ok()
     }
 
     pub fn port(&self) -> u16 {

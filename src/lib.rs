@@ -6,7 +6,8 @@
 //! [`request::Request`] and asks an [`exchange::Exchange`] at each turn what to do.
 //!
 //! 1. **Key.** [`key`] makes the canonical target URI of it, or says why it has none: dot segments,
-//!    a `Host` that names another site. Such a request passes by the cache.
+//!    a `Host` that names another site. Such a request passes by the cache. [`way`] tells whether the
+//!    host was named, or has to be found out where a client was led here on its way to an address.
 //! 2. **Look-up.** [`layout`] names the path in the tree, [`tree`] looks at what lies there without
 //!    leaving the folder, [`entry`] tells what answers the request, and [`owner`] whose
 //!    it is: cachy's, by the record in [`meta`], or a person's, who is always right. [`link`] reads statuses, [`select`] chooses among variants.
@@ -27,7 +28,7 @@
 //!    and the client never notices.
 //!
 //! [`options`] are what people set, [`error`] what goes wrong, [`headers`] what HTTP is made of.
-//! `python.rs` is the only file that knows Python.
+//! `python.rs` and what is below it alone know Python.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -68,6 +69,7 @@ pub mod suffix;
 mod sweep;
 pub mod tree;
 pub mod troubles;
+pub mod way;
 
 #[cfg(feature = "python")]
 mod python;

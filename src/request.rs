@@ -1,7 +1,10 @@
 //! A request as cachy sees it, and whether what it fetches may be stored under its URL at all.
 
+use std::borrow::Cow;
+
 use crate::headers::Headers;
 use crate::key::{KeyError, Scheme, Target};
+use crate::way::Way;
 
 /// A request on its way through the proxy.
 #[derive(Debug, Clone)]
@@ -18,10 +21,13 @@ pub struct Request {
     pub path: Vec<u8>,
     /// Header fields.
     pub headers: Headers,
-    /// The `Host` field or `:authority`, where there is one.
-    pub authority: Option<String>,
-    /// The name that the client asked TLS for, where that is what goes upstream.
+    /// The target's own authority, which goes upstream and wins over the `Host` field: `:authority`,
+    /// or that of an absolute-form (RFC 9112 section 3.2.2).
+    pub authority: Option<Vec<u8>>,
+    /// The name that goes upstream as TLS server name, where the client chose it.
     pub sni: Option<String>,
+    /// How it came to the proxy.
+    pub way: Way,
     /// It carries a body, or asks to change the protocol.
     pub special: bool,
     /// The client speaks HTTP/2 or later.
@@ -36,7 +42,8 @@ impl Request {
     /// # Errors
     /// A word such as `dot-segment`.
     pub fn target(&self) -> Result<Target, &'static str> {
-        let target = Target::new(self.scheme, &self.host, self.port, &self.path);
+        let host = self.meant_host().ok_or("host-mismatch")?;
+        let target = Target::new(self.scheme, &host, self.port, &self.path);
         let target = target.map_err(|error| match error {
             KeyError::DotSegment => "dot-segment",
             KeyError::Userinfo => "userinfo",
@@ -51,18 +58,48 @@ impl Request {
         }
     }
 
-    /// Whether the host that is connected to, the name asked of TLS and the `Host` field are one:
-    /// else a client could have one site's answer stored as another's.
+    /// The host that the client means. Who went to an address says it by the TLS name, else by the
+    /// `Host` field; an address names nobody there, for it is the client that chose it.
+    fn meant_host(&self) -> Option<Cow<'_, str>> {
+        if self.way != Way::Addressed {
+            return Some(Cow::Borrowed(&self.host));
+        }
+        let named = match self.scheme {
+            Scheme::Https => {
+                Target::new(self.scheme, self.sni.as_deref()?, self.port, b"/").ok()?
+            }
+            Scheme::Http => self.parsed(self.authorities().next()?)?,
+        };
+        (!named.is_address()).then(|| Cow::Owned(named.host().to_owned()))
+    }
+
+    /// Has the proxy connect to what it resolves for the host of `target` itself: what answers at an
+    /// address of the client's choice is stored for nobody.
+    pub fn connect_by_name(&mut self, target: &Target) {
+        if self.way == Way::Addressed {
+            target.host().clone_into(&mut self.host);
+        }
+    }
+
+    /// Whether the host that is connected to, the name asked of TLS, the target and every `Host` field
+    /// are one: else a client could have one site's answer stored as another's.
     fn agrees(&self, target: &Target) -> bool {
-        let same = |text: &str| {
-            let url = format!("{}://{text}/", self.scheme.as_str());
-            Target::parse(&url).is_ok_and(|t| t.authority() == target.authority())
-        };
-        let named = |name: &str| {
-            Target::new(self.scheme, name, self.port, b"/")
-                .is_ok_and(|t| t.authority() == target.authority())
-        };
-        self.authority.as_deref().is_none_or(same) && self.sni.as_deref().is_none_or(named)
+        let same =
+            |found: Option<Target>| found.is_some_and(|t| t.authority() == target.authority());
+        let named = |name: &str| Target::new(self.scheme, name, self.port, b"/").ok();
+        self.authorities().all(|text| same(self.parsed(text)))
+            && self.sni.as_deref().is_none_or(|name| same(named(name)))
+    }
+
+    /// All that upstream may take for the site that is asked for, the target's before the fields.
+    fn authorities(&self) -> impl Iterator<Item = &[u8]> {
+        let target = self.authority.iter().map(Vec::as_slice);
+        target.chain(self.headers.all("host"))
+    }
+
+    fn parsed(&self, authority: &[u8]) -> Option<Target> {
+        let text = std::str::from_utf8(authority).ok()?;
+        Target::parse(&format!("{}://{text}/", self.scheme.as_str())).ok()
     }
 
     /// The origin, for remembering that it is dead.
@@ -104,36 +141,99 @@ impl Request {
 mod tests {
     use super::*;
 
-    fn request(authority: Option<&str>, sni: Option<&str>) -> Request {
+    fn request(host: &str, fields: &[&str], sni: Option<&str>) -> Request {
+        let pair = |value: &&str| (b"Host".to_vec(), value.as_bytes().to_vec());
         Request {
             method: "GET".into(),
             scheme: Scheme::Https,
-            host: "Site.Example".into(),
+            host: host.into(),
             port: 443,
             path: b"/a".to_vec(),
-            headers: Headers::default(),
-            authority: authority.map(str::to_owned),
+            headers: Headers(fields.iter().map(pair).collect()),
+            authority: None,
             sni: sni.map(str::to_owned),
+            way: Way::Named,
             special: false,
             multiplexed: false,
             old: false,
         }
     }
 
+    fn key(request: &Request) -> Option<String> {
+        request.target().ok().map(|target| target.url())
+    }
+
     #[test]
-    fn three_names_must_be_one() {
-        for (authority, sni, ok) in [
-            (Some("site.example"), Some("site.example"), true),
-            (Some("SITE.example:443"), None, true),
-            (None, None, true),
-            (Some("site.example:8443"), None, false),
-            (Some("other.example"), Some("site.example"), false),
-            (Some("site.example"), Some("other.example"), false),
-            (Some("site.example@other.example"), None, false),
-            (Some(""), None, false),
+    fn all_names_must_be_one() {
+        let site = Some("site.example");
+        for (authority, fields, sni, ok) in [
+            (None, &["site.example"][..], site, true),
+            (None, &["SITE.example:443"], None, true),
+            (None, &[], None, true),
+            (site, &["site.example"], site, true),
+            (None, &["site.example:8443"], None, false),
+            (None, &["other.example"], site, false),
+            (None, &["site.example"], Some("other.example"), false),
+            (None, &["site.example@other.example"], None, false),
+            (None, &[""], None, false),
+            (None, &["site.example", "other.example"], site, false),
+            (Some("other.example"), &["site.example"], site, false),
+            (site, &["other.example"], site, false),
         ] {
-            let target = request(authority, sni).target();
-            assert_eq!(target.is_ok(), ok, "{authority:?} {sni:?} {target:?}");
+            let mut request = request("Site.Example", fields, sni);
+            request.authority = authority.map(|text| text.as_bytes().to_vec());
+            let expected = ok.then(|| "https://site.example/a".to_owned());
+            assert_eq!(key(&request), expected, "{authority:?} {fields:?} {sni:?}");
+        }
+    }
+
+    #[test]
+    fn who_went_to_an_address_names_the_host_otherwise() {
+        let site = Some("https://site.example/a");
+        for (scheme, fields, sni, expected) in [
+            (
+                Scheme::Https,
+                &["site.example"][..],
+                Some("Site.Example"),
+                site,
+            ),
+            (Scheme::Https, &[], Some("site.example"), site),
+            (Scheme::Https, &["site.example"], None, None),
+            (
+                Scheme::Https,
+                &["other.example"],
+                Some("site.example"),
+                None,
+            ),
+            (Scheme::Https, &["192.0.2.1"], Some("192.0.2.1"), None),
+            (
+                Scheme::Http,
+                &["Site.example:443"],
+                None,
+                Some("http://site.example:443/a"),
+            ),
+            (Scheme::Http, &["site.example"], None, None),
+            (
+                Scheme::Http,
+                &["site.example:443", "other.example:443"],
+                None,
+                None,
+            ),
+            (Scheme::Http, &["192.0.2.1:443"], None, None),
+            (Scheme::Http, &["0xc0000201:443"], None, None),
+            (Scheme::Http, &["[2001:db8::1]:443"], None, None),
+            (Scheme::Http, &["u@site.example:443"], None, None),
+            (Scheme::Http, &[], None, None),
+        ] {
+            let mut request = request("192.0.2.1", fields, sni);
+            request.scheme = scheme;
+            request.way = Way::Addressed;
+            assert_eq!(key(&request).as_deref(), expected, "{fields:?} {sni:?}");
+            if let Ok(target) = request.target() {
+                request.connect_by_name(&target);
+                assert_eq!(request.host, "site.example");
+                assert_eq!(key(&request).as_deref(), expected);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ import pytest
 
 from support.client import Connection, fetch
 from support.factory import ProxyFactory
+from support.gated import before_head, in_parts, in_two
 from support.message import Request
 from support.origin import Origin
 from support.pattern import Pattern
@@ -22,16 +23,7 @@ def test_whole_behind_a_range(
     """A range on a miss is answered with that range as soon as it is there; the whole is stored."""
     url = f"https://{host}/a.bin"
     pattern = Pattern(3 * MB, seed=1)
-    gate = origin.gate()
-
-    async def handler(_: Request, reply: Reply) -> None:
-        await reply.head(length=pattern.size)
-        await reply.send(pattern.slice(0, MB))
-        await gate.passed()
-        for chunk in pattern.chunks(MB):
-            await reply.send(chunk)
-        await reply.end()
-
+    handler, go_on = in_two(origin, pattern, MB)
     origin.handle(host, "/a.bin", handler)
     reply = fetch(shared_proxy, url, headers={"Range": "bytes=1000-1999"})
     assert (reply.status, reply.body) == (206, pattern.slice(1000, 2000))
@@ -39,7 +31,7 @@ def test_whole_behind_a_range(
     assert reply.cache_status == "cachy; fwd=uri-miss; stored"
     assert f"{host}/a.bin" not in tree(shared_dir)
     # Nobody is there any more, and still all of it comes.
-    gate.open()
+    go_on()
     wait_until(lambda: f"{host}/a.bin" in tree(shared_dir))
     assert tree(shared_dir)[f"{host}/a.bin"] == pattern.slice(0, pattern.size)
     assert [r.header("range") for r in origin.asked(url)] == [None]
@@ -64,11 +56,8 @@ def test_range_far_ahead(
             await reply.head(206, {"Content-Range": of}, length=1000)
             await reply.send(pattern.slice(pattern.size - 1000, pattern.size))
         else:
-            await reply.head(length=pattern.size)
-            await reply.send(pattern.slice(0, MB))
-            await gate.passed()
-            for chunk in pattern.chunks(MB):
-                await reply.send(chunk)
+            await in_parts(reply, pattern, MB, gate)
+            return
         await reply.end()
 
     origin.handle(host, "/a.bin", handler)
@@ -116,12 +105,7 @@ def test_check_in_the_background(
     headers = {"Cache-Control": "max-age=0, stale-while-revalidate=1000"}
     answer = origin.route(url, b"1", 200, headers, etag='"1"')
     fetch(proxy, url)
-    gate = origin.gate()
-
-    async def slowly(request: Request, reply: Reply) -> None:
-        await gate.passed()
-        await answer(request, reply)
-
+    slowly, go_on = before_head(origin, answer)
     origin.handle(host, "/a.bin", slowly, scheme="https")
     answer.body, answer.etag = b"2", '"2"'
     for _ in range(3):
@@ -129,7 +113,7 @@ def test_check_in_the_background(
         assert (reply.body, reply.cache_status) == (b"1", "cachy; hit")
     wait_until(lambda: origin.count(url) == 2)
     assert origin.asked(url)[-1].header("if-none-match") == '"1"'
-    gate.open()
+    go_on()
     wait_until(lambda: tree(cachy_dir).get(f"{host}/a.bin") == b"2")
     assert fetch(proxy, url).body == b"2"
 

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,51 +11,18 @@ import pytest
 from support.client import Connection, Incomplete, fetch
 from support.client_h2 import H2Client
 from support.factory import ProxyFactory
+from support.gated import before_head, in_two
 from support.message import Request
 from support.network import Network
 from support.origin import Origin
 from support.pattern import Pattern
 from support.proxy import Proxy
-from support.reply import Handler, Reply
-from support.tree import tree, wait_until
+from support.reply import Reply
+from support.tree import temporary, tree, wait_until
 
 MB = 1 << 20
 STORED = "cachy; fwd=uri-miss; stored"
 COLLAPSED = "cachy; fwd=uri-miss; collapsed"
-
-
-def temporary(root: Path) -> list[Path]:
-    """What is being written."""
-    return list((root / ".cachy/tmp").iterdir())
-
-
-def in_two(
-    origin: Origin, pattern: Pattern, first: int, chunked: bool = False
-) -> tuple[Handler, Callable[[], None]]:
-    """Sends `first` bytes of the body; the rest when told so."""
-    gate = origin.gate()
-
-    async def handler(_: Request, reply: Reply) -> None:
-        await reply.head(length=None if chunked else pattern.size, chunked=chunked)
-        for chunk in pattern.chunks(0, first):
-            await reply.send(chunk)
-        await gate.passed()
-        for chunk in pattern.chunks(first):
-            await reply.send(chunk)
-        await reply.end()
-
-    return handler, gate.open
-
-
-def before_head(origin: Origin, answer: Handler) -> tuple[Handler, Callable[[], None]]:
-    """Answers when told so, and says nothing before."""
-    gate = origin.gate()
-
-    async def handler(request: Request, reply: Reply) -> None:
-        await gate.passed()
-        await answer(request, reply)
-
-    return handler, gate.open
 
 
 def test_thirteen_clients(shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str) -> None:
@@ -135,7 +101,7 @@ def test_first_client_leaves(
     """In the middle of the body: the others get all of it, and it is stored, with one request."""
     url = f"https://{host}/a.bin"
     pattern = Pattern(3 * MB, seed=3)
-    handler, go_on = in_two(origin, pattern, 1 * MB, chunked)
+    handler, go_on = in_two(origin, pattern, 1 * MB, chunked=chunked)
     origin.handle(host, "/a.bin", handler)
     first: Connection | H2Client = (H2Client if http2 else Connection)(shared_proxy, url)
     if isinstance(first, H2Client):
@@ -393,17 +359,7 @@ def test_who_comes_late(shared_proxy: Proxy, origin: Origin, host: str) -> None:
     """A range, a condition and HTTP/1.0 are answered from what has arrived."""
     url = f"https://{host}/a.bin"
     pattern = Pattern(2 * MB, seed=6)
-    gate = origin.gate()
-
-    async def handler(_: Request, reply: Reply) -> None:
-        await reply.head(headers={"ETag": '"1"'}, length=pattern.size)
-        for chunk in pattern.chunks(0, MB):
-            await reply.send(chunk)
-        await gate.passed()
-        for chunk in pattern.chunks(MB):
-            await reply.send(chunk)
-        await reply.end()
-
+    handler, go_on = in_two(origin, pattern, MB, headers={"ETag": '"1"'})
     origin.handle(host, "/a.bin", handler)
     with Connection(shared_proxy, url) as first:
         first.send_request()
@@ -426,7 +382,7 @@ def test_who_comes_late(shared_proxy: Proxy, origin: Origin, host: str) -> None:
             old.send_raw(f"GET /a.bin HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
             old.read_head()
             assert tail.read_head().status == 206
-            gate.open()
+            go_on()
             assert tail.read_to_end() == pattern.slice(pattern.size - 10, pattern.size)
             assert old.read_to_end() == pattern.slice(0, pattern.size)
         assert first.read_to_end() == pattern.slice(MB, pattern.size)

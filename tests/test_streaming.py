@@ -13,7 +13,7 @@ from support.origin import Origin
 from support.pattern import Pattern
 from support.proxy import Proxy
 from support.reply import Handler, Reply
-from support.tree import tree, wait_until
+from support.tree import temporary, tree, wait_until
 
 MB = 1 << 20
 
@@ -21,11 +21,6 @@ MB = 1 << 20
 def entries(root: Path, host: str) -> dict[str, bytes | str]:
     """What the tree holds of one host, by the path below it."""
     return {k.partition("/")[2]: v for k, v in tree(root).items() if k.startswith(f"{host}/")}
-
-
-def temporary(root: Path) -> list[Path]:
-    """What is being written."""
-    return list((root / ".cachy/tmp").iterdir())
 
 
 def gated(origin: Origin, first: bytes, rest: bytes) -> tuple[Handler, Callable[[], None]]:

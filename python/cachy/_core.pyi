@@ -70,8 +70,10 @@ class Request:
         port: int,
         path: bytes,
         headers: _Fields,
-        authority: str | None = None,
+        authority: bytes | None = None,
         sni: str | None = None,
+        mode: str = "regular",
+        own: bool = False,
         special: bool = False,
         multiplexed: bool = False,
         old: bool = False,
@@ -85,8 +87,10 @@ class Request:
             port: Its port.
             path: The origin-form of the target, as sent (RFC 9112 section 3.2.1).
             headers: Its fields.
-            authority: ``Host`` or ``:authority``.
+            authority: ``:authority``, or that of an absolute-form that goes upstream as such.
             sni: The name that goes upstream as TLS server name, where the client chose it.
+            mode: The type of mitmproxy's mode, such as ``transparent``.
+            own: It came on a connection that the proxy itself opened.
             special: It has a body, or asks to change the protocol.
             multiplexed: The client speaks HTTP/2 or later.
             old: The client speaks HTTP/1.0.
@@ -129,6 +133,10 @@ class Exchange:
         Args:
             patient: Large files may be read; belongs in a thread.
         """
+
+    @property
+    def host(self) -> str:
+        """The host to connect to, once `decide` sends the request upstream."""
 
     def response(self, status: int, headers: _Fields) -> Answer | Streamed | Pause:
         """What to do with the head of upstream's response; ``Pause`` where it leads to the thing

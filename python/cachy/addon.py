@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
-from mitmproxy.connection import Client
+from mitmproxy.connection import Address, Client
 from mitmproxy.proxy import layer, server_hooks
 from mitmproxy.proxy.mode_specs import ProxyMode
 
@@ -21,6 +21,9 @@ from cachy.sending import Shared
 from cachy.transaction import Transaction, request_of
 
 logger = logging.getLogger(__name__)
+
+#: Who connects, and whereto.
+Ends = tuple[tuple[str | int, ...], ...]
 
 
 class Cachy:
@@ -35,6 +38,8 @@ class Cachy:
         self.leads = Leads()
         self.shared = Shared(self.transactions, self.news, self.leads)
         self.work: set[asyncio.Task[None]] = set()
+        #: Our own connections, by both ends: one port may serve several.
+        self.own: set[Ends] = set()
 
     def load(self, loader: Loader) -> None:
         """Declares the options."""
@@ -109,6 +114,8 @@ class Cachy:
         step = await self.settle(transaction, flow.client_conn.proxy_mode)
         if isinstance(step, Forward):
             transaction.forward = step
+            # Past the setter, which would rewrite the Host field.
+            flow.request.data.host = transaction.exchange.host
             if step.headers is not None:
                 flow.request.headers = http.Headers(step.headers)
         elif step is not None:
@@ -205,8 +212,13 @@ class Cachy:
             data.server.error = "cachy is offline (cachy_mode=offline)"
 
     def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """Makes the new connection one that can be held, see `room`."""
+        """Makes the new connection one that can be held, see `room`, and known as ours."""
         room.make_holdable(data.client, data.server)
+        self.own.add(ends(data.server.sockname, data.server.peername))
+
+    def server_disconnected(self, data: server_hooks.ServerConnectionHookData) -> None:
+        """Forgets a connection."""
+        self.own.discard(ends(data.server.sockname, data.server.peername))
 
     async def cachy_news(self, data: news.Flight) -> None:
         """Waits for news of a flight, see `news`."""
@@ -222,6 +234,13 @@ class Cachy:
 
     def begin(self, flow: http.HTTPFlow, cache: Cache) -> Transaction:
         """A new transaction for a flow."""
-        transaction = Transaction(cache.exchange(request_of(flow)))
+        client = flow.client_conn
+        own = ends(client.peername, client.sockname) in self.own
+        transaction = Transaction(cache.exchange(request_of(flow, own=own)))
         self.transactions[flow] = transaction
         return transaction
+
+
+def ends(*addresses: Address | None) -> Ends:
+    """Both ends of a connection, without what only IPv6 has and the system doesn't always tell."""
+    return tuple(address[:2] if address else () for address in addresses)

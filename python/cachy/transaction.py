@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from mitmproxy import http
 from mitmproxy.net.http import status_codes
-from mitmproxy.proxy import mode_specs
 
 from cachy._core import Answer, Body, Exchange, Forward, Request, Streamed
 
@@ -67,8 +66,12 @@ def read_all(body: Body) -> bytes:
     return b"".join(chunks)
 
 
-def request_of(flow: http.HTTPFlow) -> Request:
+def request_of(flow: http.HTTPFlow, *, own: bool) -> Request:
     """The flow's request as the core takes it.
+
+    Args:
+        flow: The flow.
+        own: Its client is the proxy itself.
 
     Raises:
         ValueError: The scheme is neither http nor https.
@@ -82,8 +85,10 @@ def request_of(flow: http.HTTPFlow) -> Request:
         port=request.port,
         path=request.data.path,
         headers=list(request.headers.fields),
-        authority=request.host_header,
+        authority=request.data.authority or None,
         sni=sni_of(flow),
+        mode=flow.client_conn.proxy_mode.type_name,
+        own=own,
         special=bool(request.raw_content) or upgrade not in ("", "h2c"),
         multiplexed=is_multiplexed(request),
         old=request.http_version in ("HTTP/1.0", "HTTP/0.9"),
@@ -96,6 +101,7 @@ def is_multiplexed(request: http.Request) -> bool:
 
 
 def sni_of(flow: http.HTTPFlow) -> str | None:
-    """The name that the client asked TLS for, where mitmproxy sends it upstream."""
-    reverse = isinstance(flow.client_conn.proxy_mode, mode_specs.ReverseMode)
-    return None if reverse or flow.request.scheme != "https" else flow.client_conn.sni
+    """The name that mitmproxy sends upstream for TLS, where the client chose it, or the mode."""
+    if flow.request.scheme != "https":
+        return None
+    return flow.server_conn.sni or flow.client_conn.sni

@@ -15,6 +15,7 @@ use crate::layout::path_of;
 use crate::meta::{Millis, Record, Stored};
 use crate::options::Mode;
 use crate::redirect;
+use crate::way::Way;
 
 /// With something stored to fall back to, how long a connection may take, seconds.
 const CONNECT: f64 = 2.0;
@@ -37,6 +38,9 @@ impl Exchange {
     }
 
     fn decide_alone(&mut self, patient: bool, now: Millis) -> Step {
+        if self.request.way == Way::Circular {
+            return self.circle();
+        }
         if let Some(step) = self.ask_hop(now).or_else(|| self.seated(now)) {
             return step;
         }
@@ -54,6 +58,7 @@ impl Exchange {
             Ok(target) => target,
             Err(detail) => return self.pass(Forwarded::Bypass, Some(detail)),
         };
+        self.request.connect_by_name(&target);
         self.target = Some(target.clone());
         match entry::find(&self.store, &target, &self.request.headers, patient) {
             Ok(found) => self.found(found, &target, now),
@@ -234,6 +239,16 @@ impl Exchange {
             headers.set("accept-encoding", coding);
         }
         headers
+    }
+
+    /// The answer to ourselves (RFC 5842 section 7.2).
+    fn circle(&self) -> Step {
+        let status = CacheStatus::default().detail("loop");
+        let text = format!(
+            "{} leads back to this proxy, which would ask itself for ever.\n",
+            self.request.origin()
+        );
+        Step::Answer(answer::text(508, &text, self.request.is_head(), status))
     }
 
     fn verdict(&self, record: &Record, target: &Target, now: Millis) -> Verdict {

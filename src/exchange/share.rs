@@ -4,13 +4,14 @@ use super::{Detached, Exchange, Fallback, Forward, Sharing, Step};
 use crate::cache_status::{CacheStatus, Forwarded};
 use crate::conditional::PARTIAL;
 use crate::flight::Flight;
-use crate::flights::{Arrival, Joined, Lead, Outcome, Progress, Suits, Underway};
+use crate::flights::{Arrival, Joined, Lead, Outcome, Progress, Underway};
 use crate::growing::{Growing, growing};
 use crate::key::Target;
 use crate::meta::{Millis, Record};
 use crate::range;
 use crate::request::Request;
 use crate::select;
+use crate::way::Way;
 
 /// A range that begins more bytes than this behind what has arrived is asked for upstream.
 const FAR: u64 = 8 << 20;
@@ -107,13 +108,10 @@ impl Exchange {
         if self.sharing.alone || self.sharing.lead.is_some() {
             return None;
         }
-        let suits = |underway: &Underway| {
-            let suits = match underway.progress() {
-                Progress::Asked => select::has(underway.selecting(), target, request),
-                Progress::Arriving(a) => select::matches(&a.record, target, request),
-                Progress::Over(_) => false,
-            };
-            if suits { Suits::Yes } else { Suits::No }
+        let suits = |underway: &Underway| match underway.progress() {
+            Progress::Asked => select::has(underway.selecting(), target, request),
+            Progress::Arriving(arrival) => select::matches(&arrival.record, target, request),
+            Progress::Over(_) => false,
         };
         match self.store.flights.join(&target.url(), &known, now, suits) {
             Joined::Seat(seat) => {
@@ -140,7 +138,7 @@ impl Exchange {
     /// Has what is stored checked in the background (RFC 5861), unless somebody does already.
     pub(super) fn check_behind(&mut self, record: &Record, target: &Target, now: Millis) {
         let flights = &self.store.flights;
-        let joined = flights.join(&target.url(), &record.selecting, now, |_| Suits::Yes);
+        let joined = flights.join(&target.url(), &record.selecting, now, |_| true);
         if let Joined::Lead(lead) = joined {
             self.detach(lead, Detached::Wanted);
         }
@@ -254,6 +252,7 @@ pub(super) fn without_client(request: &Request, target: Option<&Target>) -> Requ
     }
     request.authority = None;
     request.sni = None;
+    request.way = Way::Named;
     request.special = false;
     request.multiplexed = false;
     request.old = false;

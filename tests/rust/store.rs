@@ -16,6 +16,7 @@ use cachy::layout::path_of;
 use cachy::meta::Meta;
 use cachy::request::Request;
 use cachy::store::Store;
+use cachy::way::Way;
 use tempfile::TempDir;
 
 const NOW: i64 = 1_700_000_000_000;
@@ -38,6 +39,7 @@ fn request(url: &str) -> Request {
         headers: Headers::default(),
         authority: None,
         sni: None,
+        way: Way::Named,
         special: false,
         multiplexed: false,
         old: false,

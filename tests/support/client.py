@@ -49,13 +49,14 @@ class Connection:
     """A keep-alive connection: over a tunnel for https, else absolute-form.
 
     Further arguments go to `Wire`: `timeout`, `rcvbuf` (set before connecting),
-    `connect` and `sni` (other names than the URL's), `verify`, `pause` (seconds
-    of silence in a tunnel before TLS).
+    `connect` and `sni` (other names than the URL's, "" for none), `verify`, `pause`
+    (seconds of silence in a tunnel before TLS), `tunnel` (off: as to an origin).
     """
 
     def __init__(self, proxy: Target, url: str, **wire: Any) -> None:
         self.url = url
         self.wire = Wire(proxy, split_url(url), **wire)
+        self._direct = wire.get("tunnel") is False
         self._methods: list[str] = []
         self._pieces: Iterator[None] = iter(())
         self._body = bytearray()
@@ -75,7 +76,7 @@ class Connection:
             fields.insert(0, ("Host", authority))
         if body is not None and header(fields, "transfer-encoding") is None:
             fields.append(("Content-Length", str(len(body))))
-        lines = [f"{method} {target if scheme == 'https' else url} HTTP/1.1"]
+        lines = [f"{method} {target if scheme == 'https' or self._direct else url} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in fields]
         head = "\r\n".join([*lines, "", ""])
         self.wire.sock.sendall(head.encode("utf-8", "surrogateescape") + (body or b""))

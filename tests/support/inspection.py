@@ -21,7 +21,6 @@ def request(url: str, headers: list[tuple[str, str]] | None = None) -> _core.Req
         port=port,
         path=target.encode(),
         headers=[(name.encode(), value.encode()) for name, value in fields],
-        authority=authority,
     )
 
 

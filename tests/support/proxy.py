@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-READY = re.compile(r"proxy listening at (?:\S+ and )?\S*?:(\d+)\.")
+READY = re.compile(r"[Pp]roxy .*?listening at (?:\S+ and )?\S*?:(\d+)\.")
 
 #: A mistake of the proxy's, whatever its clients got.
 MISHAP = re.compile(

@@ -31,6 +31,11 @@ def tree(root: Path) -> dict[str, bytes | str]:
     return found
 
 
+def temporary(root: Path) -> list[Path]:
+    """What is being written."""
+    return list((root / ".cachy/tmp").iterdir())
+
+
 def wait_until(predicate: Callable[[], T], timeout: float = 10, what: str = "the condition") -> T:
     """What `predicate` gives as soon as that is true; fails after `timeout`."""
     deadline = time.monotonic() + timeout

@@ -57,7 +57,7 @@ class Wire:
                 self._connect(connect or f"{url.authority_host}:{url.port}")
             time.sleep(pause)
             if url.scheme == "https":
-                self._tls(proxy, sni or url.host, verify, alpn)
+                self._tls(proxy, url.host if sni is None else sni, verify, alpn)
         except BaseException:
             self.sock.close()
             raise
@@ -78,7 +78,7 @@ class Wire:
             context.verify_mode = ssl.CERT_NONE
         if alpn:
             context.set_alpn_protocols(list(alpn))
-        self.sock = context.wrap_socket(self.sock, server_hostname=sni)
+        self.sock = context.wrap_socket(self.sock, server_hostname=sni or None)
 
     def fill(self, deadline: float | None = None) -> bool:
         """Wait for more bytes; False at the end of the stream."""

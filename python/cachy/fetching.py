@@ -1,0 +1,134 @@
+"""A body that is being fetched: for the stream's own client, and for whoever reads along."""
+
+from mitmproxy import flow
+from mitmproxy.proxy import events
+from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import SendHttp
+from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook
+
+from cachy._core import Answer
+from cachy.alarm import CachyAlarmHook
+from cachy.compat import give_up
+from cachy.connecting import ConnectingStream
+
+
+class Look(events.Event):
+    """It is time to look whether a body flows."""
+
+
+class FetchingStream(ConnectingStream):
+    """Passes a body on as it arrives, and goes on without its client while others want it."""
+
+    #: The client has not been sent the head yet.
+    head_waits = False
+    looking: CachyAlarmHook | None = None
+
+    def arrived(self) -> CommandGenerator[None]:
+        """Something of upstream's body has been written down."""
+        transaction = self.transaction
+        assert transaction
+        exchange, news = transaction.exchange, self.parent.shared.news
+        if self.head_waits and exchange.flows:
+            self.head_waits = False
+            if not self.client_gone:
+                yield from self.send_head()
+        news.tell(exchange.number)
+        self.hold(exchange.backlog)
+        if self.held:
+            yield from self.await_news(exchange.number)
+        if not self.head_waits:
+            yield from self.pump()
+        if self.client_gone or transaction.detached:
+            yield from self.go_on_if_wanted()
+
+    def on_news(self) -> CommandGenerator[None]:
+        """There is news of the flight that this stream leads, or reads."""
+        transaction = self.transaction
+        if transaction is None:
+            return
+        if self.held:
+            self.hold(transaction.exchange.backlog)
+            if self.held:
+                yield from self.await_news(transaction.exchange.number)
+        if not self.head_waits:
+            yield from self.pump()
+        if self.client_gone or transaction.detached:
+            yield from self.go_on_if_wanted()
+
+    def look(self) -> CommandGenerator[None]:
+        """Looks whether a body flows of which the client has seen nothing yet."""
+        self.looking = None
+        transaction = self.transaction
+        if transaction is None or not self.head_waits or self.upstream_over:
+            return
+        found = transaction.exchange.look()
+        self.parent.shared.news.tell(transaction.exchange.number)
+        if isinstance(found, float):
+            self.looking = self.alarm(found)
+            yield self.looking
+        elif found is None:
+            yield from self.arrived()
+        else:
+            self.parent.suspect(self.context.server)
+            yield SendHttp(give_up(self.stream_id, "stalls"), self.context.server)
+            yield from self.answer_back(found)
+
+    def no_body(self, reason: str) -> CommandGenerator[None]:
+        """The body has come to a bad end: what is stored stands in, or the client is told."""
+        transaction = self.transaction
+        assert transaction
+        stored = transaction.exchange.give_back(reason) if self.head_waits else None
+        if stored is None:
+            yield from self.break_off(reason)
+        else:
+            yield from self.answer_back(stored)
+
+    def answer_back(self, stored: Answer) -> CommandGenerator[None]:
+        """Answers what is stored in the place of a body of which the client has seen nothing."""
+        transaction = self.transaction
+        assert transaction
+        self.forget()
+        self.head_waits = False
+        self.upstream_over = True
+        if self.client_gone:
+            yield from self.drop()
+            return
+        transaction.answer(self.flow, stored)
+        yield from self.send_instead()
+
+    def send_instead(self) -> CommandGenerator[None]:
+        """Sends the answer that stands in the place of upstream's."""
+        self.upstream_over = True
+        self.parent.shared.leads.end(self.context.client.id, self)
+        yield HttpResponseHeadersHook(self.flow)
+        if (yield from self.check_killed(True)):
+            return
+        yield from self.send_response()
+
+    # Without a client.
+
+    def is_fetching(self) -> bool:
+        """Whether this stream fetches for everybody, and is not through."""
+        leads = self.parent.shared.leads.streams.get(self.context.client.id, ())
+        return self in leads and not self.upstream_over
+
+    def go_on_if_wanted(self) -> CommandGenerator[None]:
+        """Goes on with a fetch whose client has gone as long as somebody wants it."""
+        transaction = self.transaction
+        assert transaction
+        if self.upstream_over or self.server_state == self.state_errored:
+            return
+        exchange = transaction.exchange
+        if exchange.wanted:
+            yield from self.await_news(exchange.number)
+            return
+        yield SendHttp(give_up(self.stream_id, "not wanted"), self.context.server)
+        yield from self.give_up_fetch()
+
+    def give_up_fetch(self) -> CommandGenerator[None]:
+        """Ends a fetch that nobody wants any more."""
+        self.upstream_over = True
+        self.connecting = False
+        self.flow.error = flow.Error("nobody wants it any more")
+        yield HttpErrorHook(self.flow)
+        yield from self.drop()

@@ -1,0 +1,165 @@
+//! What the core says, as frozen types.
+
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyEOFError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use super::{Fields, pairs};
+use crate::answer;
+use crate::body;
+use crate::exchange;
+use crate::headers::Headers;
+
+/// What to wait for before deciding again.
+#[pyclass(frozen, eq, eq_int, module = "cachy._core")]
+#[derive(PartialEq, Eq)]
+pub(super) enum Pause {
+    /// Decide again with `patient=True` in a thread.
+    Read,
+    /// Decide again when another exchange is done.
+    Wait,
+}
+
+/// The request goes upstream.
+#[pyclass(frozen, module = "cachy._core")]
+pub(super) struct Forward {
+    headers: Option<Fields>,
+    deadlines: Option<(f64, f64)>,
+}
+
+impl From<exchange::Forward> for Forward {
+    fn from(forward: exchange::Forward) -> Self {
+        Self {
+            headers: forward.headers.map(|h| h.0),
+            deadlines: forward.deadlines,
+        }
+    }
+}
+
+#[pymethods]
+impl Forward {
+    #[getter]
+    fn headers(&self, py: Python<'_>) -> Option<Vec<(Py<PyBytes>, Py<PyBytes>)>> {
+        self.headers.as_ref().map(|fields| pairs(py, fields))
+    }
+
+    #[getter]
+    fn deadlines(&self) -> Option<(f64, f64)> {
+        self.deadlines
+    }
+}
+
+/// The answer in place of upstream's.
+#[pyclass(frozen, module = "cachy._core")]
+pub(super) struct Answer {
+    status: u16,
+    headers: Fields,
+    body: Mutex<Option<body::Body>>,
+}
+
+impl From<answer::Answer> for Answer {
+    fn from(answer: answer::Answer) -> Self {
+        Self {
+            status: answer.status,
+            headers: answer.headers.0,
+            body: Mutex::new(Some(answer.body)),
+        }
+    }
+}
+
+#[pymethods]
+impl Answer {
+    #[getter]
+    fn status(&self) -> u16 {
+        self.status
+    }
+
+    #[getter]
+    fn headers(&self, py: Python<'_>) -> Vec<(Py<PyBytes>, Py<PyBytes>)> {
+        pairs(py, &self.headers)
+    }
+
+    fn take_body(&self) -> PyResult<Body> {
+        let body = self.body.lock().take();
+        body.map(Body::from)
+            .ok_or_else(|| PyValueError::new_err("the body was taken already"))
+    }
+}
+
+/// The head under which upstream's body goes to the client, and its other end.
+#[pyclass(frozen, module = "cachy._core")]
+pub(super) struct Streamed {
+    headers: Fields,
+    body: Py<Body>,
+    hold: Option<f64>,
+}
+
+impl Streamed {
+    /// `hold`: seconds.
+    pub(super) fn new(
+        py: Python<'_>,
+        headers: Headers,
+        body: body::Body,
+        hold: Option<f64>,
+    ) -> PyResult<Self> {
+        Ok(Self {
+            headers: headers.0,
+            body: Py::new(py, Body::from(body))?,
+            hold,
+        })
+    }
+}
+
+#[pymethods]
+impl Streamed {
+    #[getter]
+    fn headers(&self, py: Python<'_>) -> Vec<(Py<PyBytes>, Py<PyBytes>)> {
+        pairs(py, &self.headers)
+    }
+
+    #[getter]
+    fn body(&self, py: Python<'_>) -> Py<Body> {
+        self.body.clone_ref(py)
+    }
+
+    #[getter]
+    fn hold(&self) -> Option<f64> {
+        self.hold
+    }
+}
+
+/// A body to be read piece by piece.
+#[pyclass(frozen, module = "cachy._core")]
+pub(super) struct Body(pub(super) Mutex<body::Body>);
+
+impl From<body::Body> for Body {
+    fn from(body: body::Body) -> Self {
+        Self(Mutex::new(body))
+    }
+}
+
+#[pymethods]
+impl Body {
+    #[getter]
+    fn remaining(&self) -> Option<u64> {
+        self.0.lock().remaining()
+    }
+
+    #[getter]
+    fn flight(&self) -> Option<u64> {
+        self.0.lock().flight()
+    }
+
+    fn read<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        match py.detach(|| self.0.lock().read(most)) {
+            Ok(body::Chunk::Bytes(bytes)) => Ok(Some(PyBytes::new(py, &bytes))),
+            Ok(body::Chunk::Later) => Ok(None),
+            Ok(body::Chunk::End) => Ok(Some(PyBytes::new(py, b""))),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(
+                PyEOFError::new_err("the body ends before its announced length"),
+            ),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The exchange: each question to the core, and its answer.
+
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::PyFloat;
+
+use super::Fields;
+use super::answer::{Answer, Forward, Pause, Streamed};
+use super::request::Request;
+use crate::exchange::{self, Look, Reply, Step};
+use crate::freshness::clock;
+use crate::headers::Headers;
+
+/// One request and its response.
+#[pyclass(frozen, module = "cachy._core")]
+pub(super) struct Exchange(pub(super) Mutex<exchange::Exchange>);
+
+#[pymethods]
+impl Exchange {
+    #[pyo3(signature = (*, patient=false))]
+    fn decide(&self, py: Python<'_>, patient: bool) -> PyResult<Py<PyAny>> {
+        match py.detach(|| self.0.lock().decide(patient, clock())) {
+            Step::Answer(answer) => Ok(Py::new(py, Answer::from(answer))?.into_any()),
+            Step::Forward(forward) => Ok(Py::new(py, Forward::from(forward))?.into_any()),
+            Step::Read => Ok(Py::new(py, Pause::Read)?.into_any()),
+            Step::Wait => Ok(Py::new(py, Pause::Wait)?.into_any()),
+        }
+    }
+
+    fn response(&self, py: Python<'_>, status: u16, headers: Fields) -> PyResult<Py<PyAny>> {
+        let headers = Headers(headers);
+        match py.detach(|| self.0.lock().response(status, &headers, clock())) {
+            Reply::Answer(answer) => Ok(Py::new(py, Answer::from(answer))?.into_any()),
+            Reply::Body {
+                headers,
+                body,
+                hold,
+            } => {
+                let streamed = Streamed::new(py, headers, body, hold)?;
+                Ok(Py::new(py, streamed)?.into_any())
+            }
+            Reply::Wait => Ok(Py::new(py, Pause::Wait)?.into_any()),
+        }
+    }
+
+    #[getter]
+    fn flows(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.0.lock().flows())
+    }
+
+    fn look(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match py.detach(|| self.0.lock().look(clock())) {
+            Look::Send => Ok(py.None()),
+            Look::Wait(seconds) => Ok(PyFloat::new(py, seconds).into_any().unbind()),
+            Look::Answer(answer) => Ok(Py::new(py, Answer::from(*answer))?.into_any()),
+        }
+    }
+
+    fn give_back(&self, py: Python<'_>, reason: &str) -> Option<Answer> {
+        let answer = py.detach(|| self.0.lock().give_back(reason, clock()));
+        answer.map(Answer::from)
+    }
+
+    #[getter]
+    fn number(&self, py: Python<'_>) -> Option<u64> {
+        py.detach(|| self.0.lock().number())
+    }
+
+    #[getter]
+    fn host(&self, py: Python<'_>) -> String {
+        py.detach(|| self.0.lock().request().host.clone())
+    }
+
+    #[getter]
+    fn leading(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.0.lock().is_leading())
+    }
+
+    #[getter]
+    fn wanted(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.0.lock().is_wanted(clock()))
+    }
+
+    fn work(&self, py: Python<'_>) -> Option<Self> {
+        let work = py.detach(|| self.0.lock().work());
+        work.map(|inner| Self(Mutex::new(inner)))
+    }
+
+    #[getter]
+    fn request(&self, py: Python<'_>) -> Request {
+        Request(py.detach(|| self.0.lock().request().clone()))
+    }
+
+    fn failed(&self, py: Python<'_>, reason: &str) -> Answer {
+        py.detach(|| self.0.lock().failed(reason, clock())).into()
+    }
+
+    fn write(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+        Ok(py.detach(|| self.0.lock().write(data, clock()))?)
+    }
+
+    #[getter]
+    fn backlog(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.0.lock().backlog())
+    }
+
+    #[pyo3(signature = (*, clean))]
+    fn end(&self, py: Python<'_>, clean: bool) -> bool {
+        py.detach(|| self.0.lock().end(clean))
+    }
+
+    #[getter]
+    fn has_news(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.0.lock().has_news())
+    }
+
+    fn commit(&self, py: Python<'_>) {
+        py.detach(|| self.0.lock().commit());
+    }
+
+    #[pyo3(signature = (*, whole))]
+    fn close(&self, py: Python<'_>, whole: bool) {
+        py.detach(|| self.0.lock().close(whole));
+    }
+}

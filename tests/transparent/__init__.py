@@ -1,0 +1,1 @@
+"""Runs in a network of its own: see `test_transparent.py`."""
