@@ -16,13 +16,14 @@ import pytest
 from support.client import Connection, fetch
 from support.disk import mounted
 from support.factory import ProxyFactory
+from support.gated import in_parts
 from support.message import Request
 from support.network import Network
 from support.origin import Origin
 from support.pattern import Pattern
 from support.proxy import Proxy
 from support.reply import Reply
-from support.tree import tree, wait_until
+from support.tree import temporary, tree, wait_until
 
 MB = 1 << 20
 DAY = 86_400
@@ -59,12 +60,7 @@ class Fetch(ExitStack):
 
     async def answer(self, _: Request, reply: Reply) -> None:
         """As the origin."""
-        await reply.head(length=PATTERN.size)
-        await reply.send(PATTERN.slice(0, FIRST))
-        await self.gate.passed()
-        for chunk in PATTERN.chunks(FIRST):
-            await reply.send(chunk)
-        await reply.end()
+        await in_parts(reply, PATTERN, FIRST, self.gate)
 
     def begin(self) -> None:
         """Two clients each for a miss, for what a redirect leads to and for a range."""
@@ -103,7 +99,7 @@ def test_disk_full(start_proxy: ProxyFactory, small_disk: Path, origin: Origin, 
         fetching.begin()
         fetching.go_on()
     assert tree(small_disk) == {}
-    wait_until(lambda: not list((small_disk / ".cachy/tmp").iterdir()))
+    wait_until(lambda: not temporary(small_disk))
     wait_until(lambda: not open_files(proxy, small_disk))
     origin.route(f"https://{host}/small", b"small")
     for cache_status in ("cachy; fwd=uri-miss; stored", "cachy; hit"):
@@ -148,7 +144,7 @@ def test_folder_removed(
         reply = fetch(proxy, f"https://led.{host}/a.zip")
         assert (reply.cache_status, reply.body == WHOLE) == (cache_status, True)
     assert set(tree(cachy_dir).values()) == {WHOLE}
-    wait_until(lambda: not list((cachy_dir / ".cachy/tmp").iterdir()))
+    wait_until(lambda: not temporary(cachy_dir))
 
 
 def test_one_host_removed(

@@ -15,7 +15,7 @@ from support.message import Request
 from support.network import Network
 from support.origin import Origin
 from support.reply import Reply
-from support.tree import tree, wait_until
+from support.tree import temporary, tree, wait_until
 
 MB = 1 << 20
 
@@ -75,7 +75,7 @@ def test_in_the_middle_of_fetches(
         assert time.monotonic() - started < 4
     assert tree(cachy_dir) == stored
     proxy.start()
-    assert not list((cachy_dir / ".cachy/tmp").iterdir())
+    assert not temporary(cachy_dir)
     assert tree(cachy_dir) == stored
 
 
