@@ -69,7 +69,7 @@ def test_in_the_middle_of_fetches(
         wait_until(lambda: origin.count(f"https://stale.{host}/a.zip") == 2)
         wait_until(lambda: origin.count(f"https://silent.{host}/a.zip") == 1)
         fetch(proxy, f"https://{host}/other")
-        assert len(list((cachy_dir / ".cachy/tmp").iterdir())) == 4
+        assert len(temporary(cachy_dir)) == 4
         started = time.monotonic()
         assert proxy.stop(8) == 0
         assert time.monotonic() - started < 4
@@ -88,8 +88,9 @@ def test_under_load(
     with Load([proxy], origin, host, seed) as load:
         wait_until(lambda: load.answered > 10)
         started = time.monotonic()
-        assert proxy.stop(8) == 0
-        assert time.monotonic() - started < 4
+        status = proxy.stop(8)
+        took = time.monotonic() - started
+    assert (status, took < 4) == (0, True), took
     assert not load.wrong, "\n".join(load.wrong)
     assert inspect(cachy_dir)
 

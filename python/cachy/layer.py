@@ -77,7 +77,12 @@ class CachyHttpLayer(layers.HttpLayer):
         self, event: GetHttpConnection, *, reuse: bool = True
     ) -> CommandGenerator[None]:
         """As the original, but tries again what has failed for this client, or hangs."""
-        hidden = {c: found for c, found in self.connections.items() if self.is_hopeless(c)}
+        own = self.context.server
+        hidden = {
+            connection: found
+            for connection, found in self.connections.items()
+            if connection is not own and self.is_hopeless(connection)
+        }
         for connection in hidden:
             del self.connections[connection]
         yield from super().get_connection(event, reuse=reuse)
