@@ -89,12 +89,12 @@ pub fn placed(
     let mut headers = Headers::default();
     let media_type = media_type.unwrap_or_else(|| guessed(&file, target).into_bytes());
     headers.push("Content-Type", media_type);
-    headers.push(
-        "Last-Modified",
-        format_date(stat.mtime_ns.div_euclid(1_000_000)),
-    );
+    let now = clock();
+    // A time that is still to come counts as now (RFC 9110 section 8.8.2.1).
+    let modified = stat.mtime_ns.div_euclid(1_000_000).min(now);
+    headers.push("Last-Modified", format_date(modified));
     headers.push("ETag", format!("\"{:x}-{:x}\"", stat.size, stat.mtime_ns));
-    headers.push("Date", format_date(clock()));
+    headers.push("Date", format_date(now));
     let body = Body::File {
         file: file.into(),
         rest: 0..stat.size,

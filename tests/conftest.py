@@ -4,6 +4,7 @@ import importlib
 import itertools
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from support.factory import ProxyFactory
 from support.network import Network
 from support.origin import Origin
 from support.proxy import Proxy
+from support.trouble import World
 
 _host_numbers = itertools.count(1)
 
@@ -86,6 +88,13 @@ def network(network_service: Network) -> Iterator[Network]:
     """The name service, without troubles of earlier tests."""
     yield network_service
     network_service.clear()
+
+
+@pytest.fixture
+def world(origin: Origin, network: Network) -> Iterator[World]:
+    """What a test makes trouble with."""
+    with ExitStack() as stack:
+        yield World(origin, network, stack)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from support.factory import ProxyFactory
 from support.inspection import inspect
 from support.load import Load
 from support.origin import Origin
-from support.tree import wait_until
+from support.tree import temporary, wait_until
 
 KILLS = int(os.environ.get("CACHY_TEST_KILLS", "4"))
 CORE_KILLS = 100
@@ -77,7 +77,7 @@ def test_proxy_killed_under_load(
             proxy.kill()
         assert not load.wrong, "\n".join(load.wrong)
         proxy.start()
-        assert not list((cachy_dir / ".cachy/tmp").iterdir())
+        assert not temporary(cachy_dir)
         newer = inspect(cachy_dir)
         gone = [label for label in found if label not in newer and "/slash" not in label]
         assert not gone, "lost"

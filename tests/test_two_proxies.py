@@ -7,20 +7,14 @@ from pathlib import Path
 
 from support.client import Connection, fetch
 from support.factory import ProxyFactory
+from support.gated import before_head, in_two
 from support.inspection import inspect
 from support.load import Load
-from support.message import Request
 from support.origin import Origin
 from support.pattern import Pattern
-from support.reply import Reply
-from support.tree import tree, wait_until
+from support.tree import temporary, tree, wait_until
 
 MB = 1 << 20
-
-
-def temporary(root: Path) -> list[Path]:
-    """What is being written."""
-    return list((root / ".cachy/tmp").iterdir())
 
 
 def test_many_clients_of_both(
@@ -48,17 +42,7 @@ def test_a_start_sweeps_nothing_of_the_other(
     """Half a body of one proxy's stays while the other comes and goes, in any order."""
     first = start_proxy()
     url, pattern = f"https://{host}/a.bin", Pattern(4 * MB, seed=1)
-    gate = origin.gate()
-
-    async def handler(_: Request, reply: Reply) -> None:
-        await reply.head(length=pattern.size)
-        for chunk in pattern.chunks(0, MB):
-            await reply.send(chunk)
-        await gate.passed()
-        for chunk in pattern.chunks(MB):
-            await reply.send(chunk)
-        await reply.end()
-
+    handler, go_on = in_two(origin, pattern, MB)
     origin.handle(host, "/a.bin", handler)
     with Connection(first, url) as client:
         client.send_request()
@@ -74,7 +58,7 @@ def test_a_start_sweeps_nothing_of_the_other(
             second.kill()
         second.start()
         assert len(temporary(cachy_dir)) == 1
-        gate.open()
+        go_on()
         assert client.read_to_end() == pattern.slice(MB // 2, pattern.size)
     assert tree(cachy_dir) == {f"{host}/a.bin": pattern.slice(0, pattern.size)}
     assert not temporary(cachy_dir)
@@ -88,22 +72,14 @@ def test_the_same_url_at_once(
     """Each proxy asks once for all its clients; one of the two bodies is stored."""
     proxies = [start_proxy() for _ in range(2)]
     url, pattern = f"https://{host}/a.bin", Pattern(3 * MB, seed=2)
-    gate = origin.gate()
-
-    async def handler(_: Request, reply: Reply) -> None:
-        await gate.passed()
-        await reply.head(length=pattern.size)
-        for chunk in pattern.chunks():
-            await reply.send(chunk)
-        await reply.end()
-
-    origin.handle(host, "/a.bin", handler)
+    handler, go_on = before_head(origin, origin.route(url, pattern))
+    origin.handle(host, "/a.bin", handler, scheme="https")
     with ThreadPoolExecutor(10) as pool:
         replies = [pool.submit(fetch, proxies[n % 2], url) for n in range(10)]
         wait_until(lambda: origin.count(url) == 2)
         for proxy in proxies:
             fetch(proxy, f"https://{host}.other/")
-        gate.open()
+        go_on()
         for future in replies:
             assert future.result().body == pattern.slice(0, pattern.size)
     assert origin.count(url) == 2

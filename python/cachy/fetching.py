@@ -69,6 +69,7 @@ class FetchingStream(ConnectingStream):
         elif found is None:
             yield from self.arrived()
         else:
+            self.parent.suspect(self.context.server)
             yield SendHttp(give_up(self.stream_id, "stalls"), self.context.server)
             yield from self.answer_back(found)
 

@@ -38,6 +38,7 @@ def make_ours(found: layers.HttpLayer, shared: Shared) -> None:
     found.shared = shared
     found.starved = set()
     found.abandoned = set()
+    found.suspects = set()
 
 
 class Stream(AskingAgain, AwaitingGreeting, CachyStream):
@@ -51,6 +52,8 @@ class CachyHttpLayer(layers.HttpLayer):
     starved: set[int]
     #: What streams no longer wait for.
     abandoned: set[commands.Command]
+    #: Connections that may be dead.
+    suspects: set[Connection]
 
     def make_stream(self, stream_id: int) -> CommandGenerator[None]:
         """As the original, with our kind of stream."""
@@ -74,17 +77,27 @@ class CachyHttpLayer(layers.HttpLayer):
         self, event: GetHttpConnection, *, reuse: bool = True
     ) -> CommandGenerator[None]:
         """As the original, but tries again what has failed for this client, or hangs."""
-        hidden = {c: found for c, found in self.connections.items() if self.is_hopeless(c)}
+        own = self.context.server
+        hidden = {
+            connection: found
+            for connection, found in self.connections.items()
+            if connection is not own and self.is_hopeless(connection)
+        }
         for connection in hidden:
             del self.connections[connection]
         yield from super().get_connection(event, reuse=reuse)
         self.connections.update(hidden)
 
     def is_hopeless(self, connection: Connection) -> bool:
-        """Whether it has failed, or somebody stopped waiting for it."""
+        """Whether it has failed, or somebody stopped waiting for it, or on it."""
         waiting = self.waiting_for_establishment.get(connection, ())
         failed = isinstance(connection, Server) and connection.error is not None
-        return failed or any(command in self.abandoned for command in waiting)
+        stopped = any(command in self.abandoned for command in waiting)
+        return failed or stopped or connection in self.suspects
+
+    def suspect(self, connection: Connection) -> None:
+        """Nothing came on it in time: it may be dead, which nobody would tell."""
+        self.suspects.add(connection)
 
     def abandon(self, command: commands.Command) -> CommandGenerator[None]:
         """A stream stops waiting for a connection, which is closed where nobody else does."""

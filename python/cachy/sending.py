@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mitmproxy import flow, http
+from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import DropStream, HttpStream, SendHttp
@@ -56,6 +57,9 @@ class Parent(Protocol):
 
     def abandon(self, command: commands.Command) -> CommandGenerator[None]:
         """A stream stops waiting for a connection."""
+
+    def suspect(self, connection: Connection) -> None:
+        """A stream stops waiting for an answer on a connection."""
 
 
 class SendingStream(HttpStream):

@@ -70,6 +70,7 @@ class CachyStream(FetchingStream):
             self.connecting = False
             yield from self.answer_failure("no connection in time")
         else:
+            self.parent.suspect(self.context.server)
             yield SendHttp(give_up(self.stream_id, "too slow"), self.context.server)
             yield from self.answer_failure("no answer in time")
 

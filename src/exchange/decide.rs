@@ -29,7 +29,12 @@ impl Exchange {
             self.sharing.since = now;
         }
         let step = self.decide_alone(patient, now);
-        self.redirected(step)
+        let step = self.redirected(step);
+        if matches!(step, Step::Answer(_)) {
+            // Nobody needs what there was in case of failure, which may be an open file.
+            self.fallback = Fallback::None;
+        }
+        step
     }
 
     fn decide_alone(&mut self, patient: bool, now: Millis) -> Step {

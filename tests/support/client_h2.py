@@ -75,7 +75,11 @@ class H2Client:
         self.h2.initiate_connection()
         if connection_window > 65535:
             self.h2.increment_flow_control_window(connection_window - 65535)
-        self._flush()
+        try:
+            self._flush()
+        except OSError:
+            self.wire.close()
+            raise
 
     def _flush(self) -> None:
         if data := self.h2.data_to_send():
