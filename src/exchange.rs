@@ -62,8 +62,8 @@ pub enum Step {
 pub struct Forward {
     /// The fields to send, where they aren't the client's own.
     pub headers: Option<Headers>,
-    /// Seconds for a connection, then for the head: something stored is the fallback.
-    pub deadlines: Option<(f64, f64)>,
+    /// Seconds for a connection, then for the head where something stored is the fallback.
+    pub deadlines: Option<(f64, Option<f64>)>,
 }
 
 /// What to do with a response's head.
@@ -139,13 +139,13 @@ pub struct Exchange {
     storing: bool,
     /// Something stored is being checked.
     checking: bool,
-    /// We sent validators of our own.
-    conditional: bool,
     /// What was sent as `Accept-Encoding`.
     coding: Option<&'static str>,
     sent_at: Millis,
     flight: Option<Flight>,
     record: Option<Record>,
+    /// Only the closing of the connection ends the body.
+    by_closing: bool,
     /// The body is whole.
     ended: bool,
     confirm: Option<Confirm>,
@@ -180,11 +180,11 @@ impl Exchange {
             sharing: Sharing::default(),
             storing: false,
             checking: false,
-            conditional: false,
             coding: None,
             sent_at: 0,
             flight: None,
             record: None,
+            by_closing: false,
             ended: false,
             confirm: None,
             hold: None,
@@ -213,7 +213,7 @@ impl Exchange {
         flight.write(&self.store, bytes)?;
         if !flight.is_storing() {
             // Who reads along already goes on; nobody else can.
-            self.finish(Outcome::Again);
+            self.finish(Outcome::Apart);
         }
         Ok(())
     }
@@ -230,9 +230,8 @@ impl Exchange {
         let Some(flight) = &mut self.flight else {
             return true;
         };
-        let whole = flight.end(&self.store);
-        let by_closing = self.record.as_ref().is_some_and(|r| r.close_delimited);
-        if !whole || (by_closing && !clean) {
+        let whole = flight.end(&self.store) && (clean || !self.by_closing);
+        if !whole {
             self.record = None;
         }
         self.ended = whole;
@@ -249,7 +248,13 @@ impl Exchange {
     /// Stores what is whole, and what was confirmed. Waits for the disk.
     pub fn commit(&mut self) {
         let done = self.try_commit();
-        self.finish(Outcome::Again);
+        // What can't be stored now is fetched for nobody else in vain.
+        let stored = !matches!(done, Ok(Some(Kept::Busy)) | Err(_));
+        self.finish(if stored {
+            Outcome::Again
+        } else {
+            Outcome::Apart
+        });
         match done {
             Ok(Some(Kept::Busy)) => log::warn!(
                 "{} changes all the time and is not stored",
@@ -276,6 +281,7 @@ impl Exchange {
     /// Lets the clients see the end of the body: whole, or cut.
     pub fn close(&mut self, whole: bool) {
         // What wasn't committed is dropped here; the clients read on through the pipe.
+        let begun = self.flight.is_some();
         if let Some(mut flight) = self.flight.take() {
             flight.close(whole);
         }
@@ -283,7 +289,12 @@ impl Exchange {
         self.fallback = Fallback::None;
         self.hold = None;
         self.sharing.seat = None;
-        self.finish(Outcome::Again);
+        // A body that broke off would break off for the next one too.
+        self.finish(if begun && !whole {
+            Outcome::Apart
+        } else {
+            Outcome::Again
+        });
     }
 
     fn credential(&self) -> Option<&'static str> {

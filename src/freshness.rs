@@ -51,14 +51,16 @@ pub fn judge(
     let control = CacheControl::of(request);
     let conditional = CONDITIONS.iter().any(|name| request.has(name));
     let backwards = now < record.stored_at;
+    // An index that has just been fetched, or what is fresh, is not asked for once more: jobs that
+    // start together are a moment apart.
+    let just = (record.stored_at..record.stored_at + AGAIN).contains(&now);
     if control.max_age.is_some_and(|most| most > 0 && age >= most) {
         return Verdict::Requested;
     }
     if control.no_cache || conditional || control.max_age == Some(0) {
-        // What has just been fetched, and is fresh, is not asked for once more.
-        let just = (record.stored_at..record.stored_at + AGAIN).contains(&now);
-        let fresh = just && lifetime(record).is_some_and(|lifetime| age < lifetime);
-        return if fresh {
+        let fresh =
+            lifetime(record).map_or_else(|| shape::is_index(target), |lifetime| age < lifetime);
+        return if just && fresh {
             Verdict::Fresh
         } else {
             Verdict::Requested
@@ -71,7 +73,7 @@ pub fn judge(
         Some(lifetime) if age < lifetime.saturating_add(grace(record)) => Verdict::Behind,
         Some(_) => Verdict::Stale,
         None if is_temporary(record.status) && (age >= TEMPORARY || backwards) => Verdict::Stale,
-        None if record.status == 200 && shape::is_index(target) => Verdict::Stale,
+        None if record.status == 200 && shape::is_index(target) && !just => Verdict::Stale,
         None => Verdict::Fresh,
     }
 }
@@ -267,7 +269,7 @@ mod tests {
             Verdict::Fresh
         );
         assert_eq!(
-            later(&stored, "https://h/simple/x/", &[], 0),
+            later(&stored, "https://h/simple/x/", &[], 5),
             Verdict::Stale
         );
         for status in [302, 303, 307, 404, 410] {
@@ -307,7 +309,11 @@ mod tests {
         assert_eq!(at(&fresh, 5), Verdict::Requested);
         assert_eq!(at(&fresh, -1), Verdict::Requested);
         assert_eq!(at(&stale, 4), Verdict::Requested);
-        assert_eq!(at(&record(200, &[]), 4), Verdict::Requested);
+        let silent = record(200, &[]);
+        assert_eq!(at(&silent, 4), Verdict::Fresh);
+        assert_eq!(at(&silent, 5), Verdict::Requested);
+        let index = |seconds| later(&silent, "https://h/simple/x/", &[], seconds);
+        assert_eq!((index(4), index(5)), (Verdict::Fresh, Verdict::Stale));
     }
 
     #[test]

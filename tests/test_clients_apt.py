@@ -12,6 +12,7 @@ from support.message import Request
 from support.network import Network
 from support.origin import Origin
 from support.origin_h1 import Http1Reply
+from support.past import a_while_ago
 from support.proxy import Proxy
 from support.reply import Handler, Reply
 
@@ -33,10 +34,13 @@ def apt(repository: AptRepository, shared_proxy: Proxy, tmp_path: Path) -> Apt:
     return Apt(shared_proxy, tmp_path / "home", repository)
 
 
-def test_second_update(apt: Apt, repository: AptRepository, origin: Origin) -> None:
+def test_second_update(
+    apt: Apt, repository: AptRepository, origin: Origin, shared_dir: Path
+) -> None:
     """apt asks with `If-Modified-Since`, gets 304, and upstream is asked conditionally."""
     apt.update().ok()
     cold = len(origin.requests)
+    a_while_ago(shared_dir)
     run = apt.run("apt-get", "update", *DEBUG).ok()
     assert "If-Modified-Since: " in run.output
     assert "Hit:2 " in run.output

@@ -11,6 +11,7 @@ from clients.run import need
 from support.message import Request
 from support.network import Network
 from support.origin import Origin
+from support.past import a_while_ago
 from support.proxy import Proxy
 from support.reply import Handler, Reply
 
@@ -78,7 +79,11 @@ def test_many_at_once(
 
 
 def test_the_index_is_checked(
-    repository: CargoRepository, shared_proxy: Proxy, origin: Origin, tmp_path: Path
+    repository: CargoRepository,
+    shared_proxy: Proxy,
+    shared_dir: Path,
+    origin: Origin,
+    tmp_path: Path,
 ) -> None:
     """`cargo update` asks with `If-None-Match`; a new version is seen when there is one."""
     client = Cargo(shared_proxy, tmp_path / "home", repository)
@@ -88,6 +93,7 @@ def test_the_index_is_checked(
     text = "".join(crate.line for crate in crates() if crate.name == "wide-root") + newer.line
     origin.route(repository.url(newer), newer.data)
     origin.route(repository.index + newer.index_path, text.encode(), etag='"newer"')
+    a_while_ago(shared_dir)
     assert "-> v1.2.0" in client.cargo("update").ok().output
     checks = origin.requests[cold:]
     assert checks

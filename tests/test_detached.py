@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from support.client import Connection, fetch
+from support.client import Connection, Incomplete, fetch
 from support.factory import ProxyFactory
 from support.gated import before_head, in_parts, in_two
 from support.message import Request
@@ -129,3 +129,58 @@ def test_check_in_the_background_that_fails(shared_proxy: Proxy, origin: Origin,
         assert fetch(shared_proxy, url).body == b"1"
     wait_until(lambda: origin.count(url) == 2)
     assert fetch(shared_proxy, url).body == b"1"
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+def test_range_whose_whole_breaks_off(
+    shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str, framing: str
+) -> None:
+    """The client is not kept while the whole is fetched over and over: it is asked for the range."""
+    url = f"https://{host}/a.bin"
+
+    async def cut(request: Request, reply: Reply) -> None:
+        if request.header("range"):
+            await reply.head(206, {"Content-Range": "bytes 600-699/1000"}, length=100)
+            await reply.send(b"x" * 100)
+            await reply.end()
+            return
+        length = 1000 if framing == "length" else None
+        await reply.head(length=length, chunked=framing == "chunked", close=framing == "close")
+        await reply.send(b"x" * 500)
+        reply.abort()
+
+    origin.handle(host, "/a.bin", cut)
+    with Connection(shared_proxy, url, timeout=5) as client:
+        client.send_request(headers={"Range": "bytes=600-699"})
+        try:
+            reply = client.read_head()
+            assert (reply.status, len(client.read_to_end())) == (206, 100)
+        except (Incomplete, ConnectionError):
+            assert framing == "length", "it had been told that all of it would come"
+    assert origin.count(url) <= 2
+    assert f"{host}/a.bin" not in tree(shared_dir)
+
+
+def test_range_with_a_full_disk(
+    start_proxy: ProxyFactory, small_disk: Path, origin: Origin, host: str
+) -> None:
+    """What doesn't fit is fetched once for nothing, and then as the client asked."""
+    proxy = start_proxy(cachy_dir=small_disk)
+    url = f"https://{host}/a.bin"
+    pattern = Pattern(12 * MB, seed=4)
+
+    async def handler(request: Request, reply: Reply) -> None:
+        if request.header("range"):
+            of = f"bytes 10-19/{pattern.size}"
+            await reply.head(206, {"Content-Range": of}, length=10)
+            await reply.send(pattern.slice(10, 20))
+        else:
+            await reply.head(chunked=True)
+            for chunk in pattern.chunks():
+                await reply.send(chunk)
+        await reply.end()
+
+    origin.handle(host, "/a.bin", handler)
+    reply = fetch(proxy, url, headers={"Range": "bytes=10-19"})
+    assert (reply.status, reply.body) == (206, pattern.slice(10, 20))
+    assert origin.count(url) == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import addon_script
+from support.past import a_while_ago
 from support.tree import tree
 
 PROGRAM = Path(__file__).parent / "support/install.py"
@@ -38,6 +39,7 @@ def test_cold_again_and_with_no_network(tmp_path: Path, cachy_dir: Path) -> None
     )
     assert names.count("index.html") == 2
 
+    a_while_ago(cachy_dir)
     again = install("again")
     assert again.returncode == 0, again.stdout + again.stderr
     # One connection to the index, none for the files.

@@ -10,6 +10,7 @@ import pytest
 from support.client import Reply, fetch
 from support.factory import ProxyFactory
 from support.origin import Origin
+from support.past import a_while_ago
 from support.pattern import Pattern
 from support.proxy import Proxy
 from support.tree import tree
@@ -64,6 +65,7 @@ def restored(start_shared_proxy: ProxyFactory, seed: Path) -> tuple[Proxy, Path]
         }.get(host)
         if new is not None and old.is_file():
             os.utime(root / old.relative_to(seed), ns=(new, new), follow_symlinks=False)
+    a_while_ago(root)
     return start_shared_proxy(cachy_dir=root), root
 
 
@@ -101,6 +103,7 @@ def test_entries_of_a_copy_are_replaced(restored: tuple[Proxy, Path], origin: Or
     host = "moved.example"
     origin.route(f"https://{host}/simple/x/", b"1")
     fetch(proxy, f"https://{host}/simple/x/")
+    a_while_ago(root)
     os.utime(root / host / "simple/x/index.html", (10**9, 10**9))
     origin.route(f"https://{host}/simple/x/", b"2")
     reply = fetch(proxy, f"https://{host}/simple/x/")

@@ -205,3 +205,45 @@ def test_untrusted_upstream(
     origin.route(f"https://{host}/a", b"evil")
     assert fetch(shared_proxy, f"https://{host}/a").status == 502
     assert (origin.requests, stored(shared_dir, host)) == ([], {})
+
+
+@pytest.mark.parametrize("stored_", [True, False])
+@pytest.mark.parametrize("http2", [False, True], ids=["h1", "h2"])
+def test_cut_body_without_length(
+    shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str, http2: bool, stored_: bool
+) -> None:
+    """A reset is no end of a body that only the closing of the connection ends: the client is told."""
+    url = f"https://{host}/a"
+
+    async def handler(_: Request, reply: Reply) -> None:
+        await reply.head(headers={} if stored_ else {"Cache-Control": "no-store"}, close=True)
+        await reply.send(b"half")
+        reply.abort()
+
+    origin.handle(host, "/a", handler)
+    if http2:
+        with H2Client(shared_proxy, url) as h2, pytest.raises(Incomplete):
+            number = h2.send_request()
+            h2.read_head(number)
+            h2.read_to_end(number)
+    else:
+        with Connection(shared_proxy, url) as client:
+            client.send_request()
+            with pytest.raises((Incomplete, ConnectionError)):
+                client.read_head()
+                client.read_to_end()
+    assert stored(shared_dir, host) == {}
+
+
+def test_http2_tells_the_end_without_a_length(
+    shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str
+) -> None:
+    """A body that came by HTTP/2 without a length is whole when its stream has ended, and named for good."""
+    origin.http2_hosts.add(host)
+    origin.route(f"https://{host}{WHEEL}", b"wheel", framing="chunked")
+    with H2Client(shared_proxy, f"https://{host}{WHEEL}") as client:
+        assert client.fetch().body == b"wheel"
+    assert [r.version for r in origin.requests] == ["2"]
+    assert stored(shared_dir, host) == {host + WHEEL: b"wheel"}
+    again = fetch(shared_proxy, f"https://{host}{WHEEL}", headers={"Cache-Control": "no-cache"})
+    assert again.cache_status == "cachy; hit"

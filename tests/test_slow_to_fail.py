@@ -16,6 +16,7 @@ from support.client import Reply as Answer
 from support.client_h2 import H2Client
 from support.network import Network, Trouble
 from support.origin import Origin
+from support.past import a_while_ago
 from support.proxy import Proxy
 from support.tree import tree
 from support.trouble import (
@@ -77,6 +78,7 @@ def test_stored(
     for url in urls.values():
         world.origin.route(url, STORED, 200, headers)
         assert fetch(shared_proxy, url).body == STORED
+    a_while_ago(shared_dir)
     for name, spoil in HANGING.items():
         spoil(world, f"{name}.{host}", target)
     with ThreadPoolExecutor(len(urls)) as pool:

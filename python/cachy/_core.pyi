@@ -138,13 +138,16 @@ class Exchange:
     def host(self) -> str:
         """The host to connect to, once `decide` sends the request upstream."""
 
-    def response(self, status: int, headers: _Fields) -> Answer | Streamed | Pause:
+    def response(
+        self, status: int, headers: _Fields, *, multiplexed: bool = False
+    ) -> Answer | Streamed | Pause:
         """What to do with the head of upstream's response; ``Pause`` where it leads to the thing
         itself, which is being fetched: then `decide` tells what to answer.
 
         Args:
             status: Its status code.
             headers: Its fields.
+            multiplexed: It came by HTTP/2 or later, which tells the end of every body.
         """
 
     @property
@@ -240,8 +243,8 @@ class Forward:
         """The fields to send; ``None`` for the client's own."""
 
     @property
-    def deadlines(self) -> tuple[float, float] | None:
-        """Seconds for the connection and for the head, where there is something to fall back to."""
+    def deadlines(self) -> tuple[float, float | None] | None:
+        """Seconds for the connection, and for the head where there is something to fall back to."""
 
 @final
 class Answer:

@@ -169,7 +169,11 @@ class Cachy:
             return  # Another addon's answer is neither stored nor changed.
         exchange = transaction.exchange
         reply: Answer | Forward | Streamed | Pause | None
-        reply = exchange.response(response.status_code, list(response.headers.fields))
+        reply = exchange.response(
+            response.status_code,
+            list(response.headers.fields),
+            multiplexed=response.is_http2 or response.is_http3,
+        )
         if isinstance(reply, Pause):
             reply = await self.settle(transaction, flow.client_conn.proxy_mode)
         else:

@@ -19,7 +19,9 @@ use crate::way::Way;
 
 /// With something stored to fall back to, how long a connection may take, seconds.
 const CONNECT: f64 = 2.0;
-/// Likewise, the head of the response.
+/// With nothing stored: the system's own time is minutes, and TLS has none.
+const PATIENT: f64 = 30.0;
+/// With something stored, the head of the response.
 const HEAD: f64 = 5.0;
 
 impl Exchange {
@@ -157,7 +159,6 @@ impl Exchange {
             return step;
         }
         let mut headers = self.whole(target);
-        self.conditional = !validators.is_empty();
         for (name, value) in validators {
             headers.push(name, value);
         }
@@ -220,18 +221,29 @@ impl Exchange {
     }
 
     pub(super) fn forward(&self, headers: Option<Headers>) -> Step {
-        let stored = !matches!(self.fallback, Fallback::None);
+        let deadlines = if matches!(self.fallback, Fallback::None) {
+            (PATIENT, None)
+        } else {
+            (CONNECT, Some(HEAD))
+        };
         Step::Forward(Forward {
             headers,
-            deadlines: stored.then_some((CONNECT, HEAD)),
+            deadlines: self.target.is_some().then_some(deadlines),
         })
     }
 
     /// The request's fields, asking for the whole in a coding that we can store.
     pub(super) fn whole(&mut self, target: &Target) -> Headers {
         let mut headers = self.request.headers.clone();
-        // An offer to change to h2c would be taken up by an origin, and not by us.
-        for name in PARTIAL.into_iter().chain(["upgrade", "http2-settings"]) {
+        // An offer to change to h2c would be taken up by an origin, and not by us; what is said to a
+        // proxy is for us.
+        let ours = [
+            "upgrade",
+            "http2-settings",
+            "proxy-authorization",
+            "proxy-connection",
+        ];
+        for name in PARTIAL.into_iter().chain(ours) {
             headers.remove(name);
         }
         self.coding = coding::asked_upstream(&self.request.headers, target);

@@ -80,7 +80,6 @@ impl Exchange {
         headers.set("Host", host);
         if let Fallback::Entry(entry) = &self.fallback {
             for (name, value) in validators(&entry.record.headers) {
-                self.conditional = true;
                 headers.push(name, value);
             }
         }
@@ -93,7 +92,7 @@ impl Exchange {
             return;
         };
         let media_type = headers.text("content-type");
-        let confirmed = status == 304 && self.conditional;
+        let confirmed = status == 304 && self.checking;
         if !confirmed && (status != 200 || !redirect::is_the_file(target, media_type)) {
             self.not_the_thing();
         }

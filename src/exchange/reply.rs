@@ -19,7 +19,14 @@ use crate::store::updated;
 
 impl Exchange {
     /// What to do with the head of upstream's response.
-    pub fn response(&mut self, status: u16, headers: &Headers, now: Millis) -> Reply {
+    /// `multiplexed`: it came by HTTP/2 or later, which tells the end of every body.
+    pub fn response(
+        &mut self,
+        status: u16,
+        headers: &Headers,
+        multiplexed: bool,
+        now: Millis,
+    ) -> Reply {
         let failing = status >= 500 || status == 429;
         if !failing {
             self.store.origins.answered(&self.request.origin());
@@ -39,12 +46,16 @@ impl Exchange {
             return waiting;
         }
         self.look_at_thing(status, headers);
+        // Of the conditions only ours went upstream.
         if status == 304
-            && self.conditional
+            && self.checking
             && let Fallback::Entry(entry) = std::mem::take(&mut self.fallback)
         {
             return Reply::Answer(self.confirmed(entry, headers, now));
         }
+        let bodiless = self.request.is_head() || matches!(status, 204 | 304);
+        let told = headers.has("content-length") || headers.has("transfer-encoding");
+        self.by_closing = !(told || bodiless || multiplexed);
         let begun = self.begin(status, headers, now);
         let storing = begun.is_storing();
         let body = if self.is_detached() {
@@ -149,7 +160,7 @@ impl Exchange {
             stored_at: now,
             initial_age: initial_age(headers, now - self.sent_at, now),
             checked_at: self.checking.then_some(now),
-            close_delimited: announced.is_none() && !headers.has("transfer-encoding"),
+            close_delimited: self.by_closing,
             decoded: decode,
             label: !codings.is_empty() && !select::accepts_coding(&asked, &codings),
             stored: Stored::Slash { body: Vec::new() },

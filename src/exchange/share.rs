@@ -81,7 +81,11 @@ impl Exchange {
                     return Some(step);
                 }
             }
-            Progress::Over(Outcome::Again) => self.sharing.joined = true,
+            Progress::Over(Outcome::Again) => {
+                self.sharing.joined = true;
+                // What it had fetched once and isn't there is not fetched like that again.
+                self.sharing.alone |= self.sharing.caused;
+            }
             Progress::Over(Outcome::Apart) => {
                 self.sharing.alone = true;
                 if let Some(answer) = self.redirect_itself() {

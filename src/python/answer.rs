@@ -25,7 +25,7 @@ pub(super) enum Pause {
 #[pyclass(frozen, module = "cachy._core")]
 pub(super) struct Forward {
     headers: Option<Fields>,
-    deadlines: Option<(f64, f64)>,
+    deadlines: Option<(f64, Option<f64>)>,
 }
 
 impl From<exchange::Forward> for Forward {
@@ -45,7 +45,7 @@ impl Forward {
     }
 
     #[getter]
-    fn deadlines(&self) -> Option<(f64, f64)> {
+    fn deadlines(&self) -> Option<(f64, Option<f64>)> {
         self.deadlines
     }
 }

@@ -27,9 +27,20 @@ impl Exchange {
         }
     }
 
-    fn response(&self, py: Python<'_>, status: u16, headers: Fields) -> PyResult<Py<PyAny>> {
+    #[pyo3(signature = (status, headers, *, multiplexed=false))]
+    fn response(
+        &self,
+        py: Python<'_>,
+        status: u16,
+        headers: Fields,
+        multiplexed: bool,
+    ) -> PyResult<Py<PyAny>> {
         let headers = Headers(headers);
-        match py.detach(|| self.0.lock().response(status, &headers, clock())) {
+        match py.detach(|| {
+            self.0
+                .lock()
+                .response(status, &headers, multiplexed, clock())
+        }) {
             Reply::Answer(answer) => Ok(Py::new(py, Answer::from(answer))?.into_any()),
             Reply::Body {
                 headers,

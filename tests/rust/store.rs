@@ -62,7 +62,7 @@ fn fetch(store: &Arc<Store>, url: &str, status: u16, body: &[u8], fields: &[(&st
 
 /// Upstream's whole answer.
 fn deliver(mut exchange: Exchange, status: u16, fields: &Headers, body: &[u8]) {
-    let reply = exchange.response(status, fields, NOW);
+    let reply = exchange.response(status, fields, false, NOW);
     assert!(matches!(reply, Reply::Body { .. }));
     exchange.write(body, NOW).unwrap();
     assert!(exchange.end(true));
