@@ -108,10 +108,16 @@ impl Request {
         format!("{}://{}:{}", self.scheme.as_str(), self.host, self.port)
     }
 
+    /// Whether a response to it has no body (RFC 9112 section 6.3).
+    #[must_use]
+    pub fn is_bodiless(&self, status: u16) -> bool {
+        self.is_head() || status < 200 || matches!(status, 204 | 304)
+    }
+
     /// Frames a response to it: a body of unknown length needs chunks towards HTTP/1.1 (RFC 9112
     /// section 6.1).
     pub fn frame(&self, status: u16, headers: &mut Headers) {
-        let bodiless = self.is_head() || status < 200 || matches!(status, 204 | 304);
+        let bodiless = self.is_bodiless(status);
         let told = headers.has("content-length") || headers.has("transfer-encoding");
         if self.old {
             // Knows no chunks: the closing of the connection is the end.

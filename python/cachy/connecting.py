@@ -7,7 +7,7 @@ from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._events import RequestProtocolError
 
 from cachy.alarm import Alarm, CachyAlarmHook
-from cachy.sending import SendingStream
+from cachy.sending import Parent, SendingStream
 
 
 class TooSlow(events.Event):
@@ -26,6 +26,10 @@ class ConnectingStream(SendingStream):
     deadlines: list[CachyAlarmHook]
     connecting = False
     abandoned: commands.Command | None = None
+
+    def __init__(self, context: Any, stream_id: int, parent: Parent) -> None:
+        super().__init__(context, stream_id, parent)
+        self.deadlines = []
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """As the original, but a deadline also ends the wait for a connection, and so does the

@@ -22,16 +22,12 @@ from cachy import room
 from cachy.compat import give_up
 from cachy.connecting import Left, TooSlow
 from cachy.fetching import FetchingStream, Look
-from cachy.sending import Parent, WindowOpened
+from cachy.sending import WindowOpened
 from cachy.transaction import is_multiplexed
 
 
 class CachyStream(FetchingStream):
     """Takes what upstream sends to the core."""
-
-    def __init__(self, context: Any, stream_id: int, parent: Parent) -> None:
-        super().__init__(context, stream_id, parent)
-        self.deadlines = []
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """As the original, but it also looks after a body when it is time."""

@@ -176,11 +176,10 @@ impl Exchange {
             let answer = self.fall_back(CacheStatus::hit(), now);
             return answer.map_or_else(|| self.offline_miss(), Step::Answer);
         }
-        if self.is_left_alone(target, now) {
-            let stale = CacheStatus::hit().detail("stale-if-error");
-            if let Some(answer) = self.fall_back(stale, now) {
-                return Step::Answer(answer);
-            }
+        if self.is_left_alone(target, now)
+            && let Some(answer) = self.stale_if_error(now)
+        {
+            return Step::Answer(answer);
         }
         if CacheControl::of(&self.request.headers).only_if_cached {
             let status = CacheStatus::default().detail("only-if-cached");

@@ -3,7 +3,6 @@
 
 use super::{Exchange, Fallback};
 use crate::answer::Answer;
-use crate::cache_status::CacheStatus;
 use crate::flight::Flight;
 use crate::flights::Outcome;
 use crate::meta::Millis;
@@ -76,10 +75,7 @@ impl Exchange {
         if self.hold.is_none() || matches!(self.fallback, Fallback::None) {
             return None;
         }
-        if let Some(target) = &self.target {
-            self.store.origins.failed(&target.url(), now);
-        }
-        let answer = self.fall_back(CacheStatus::hit().detail("stale-if-error"), now);
+        let answer = self.url_failed(now);
         self.finish(Outcome::Failed(reason.to_owned()));
         self.close(false);
         answer

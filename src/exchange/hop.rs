@@ -2,7 +2,7 @@
 //! client and stored under the URL that was asked. Whoever asked waits for that.
 
 use super::share::without_client;
-use super::{Detached, Exchange, Fallback, Forward, Reply, Sharing, Step};
+use super::{Detached, Exchange, Fallback, Forward, Reply, Step};
 use crate::answer::{self, Answer};
 use crate::cache_status::CacheStatus;
 use crate::conditional::validators;
@@ -25,17 +25,8 @@ impl Exchange {
         };
         let seat = lead.seat();
         let detached = self.sharing.detached;
-        let mut work = Self::new(
-            self.store.clone(),
-            self.settings,
-            request_of(&self.request, &hop),
-        );
-        work.sharing = Sharing {
-            number: Some(lead.number()),
-            lead: Some(lead),
-            detached: Some(detached.unwrap_or(Detached::Hop)),
-            ..Sharing::default()
-        };
+        let request = request_of(&self.request, &hop);
+        let mut work = self.without_client(request, lead, detached.unwrap_or(Detached::Hop));
         work.target = Some(target);
         work.status = self.status;
         work.storing = true;

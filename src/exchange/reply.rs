@@ -31,16 +31,12 @@ impl Exchange {
         if !failing {
             self.store.origins.answered(&self.request.origin());
         }
-        if failing && !matches!(self.fallback, Fallback::None) {
-            // The origin lives: this URL alone is left alone for a while.
-            if let Some(target) = &self.target {
-                self.store.origins.failed(&target.url(), now);
-            }
-            let stale = CacheStatus::hit().detail("stale-if-error");
-            if let Some(answer) = self.fall_back(stale, now) {
-                self.finish(Outcome::Again);
-                return Reply::Answer(answer);
-            }
+        if failing
+            && !matches!(self.fallback, Fallback::None)
+            && let Some(answer) = self.url_failed(now)
+        {
+            self.finish(Outcome::Again);
+            return Reply::Answer(answer);
         }
         if let Some(waiting) = self.follow(status, headers) {
             return waiting;
@@ -53,7 +49,7 @@ impl Exchange {
         {
             return Reply::Answer(self.confirmed(entry, headers, now));
         }
-        let bodiless = self.request.is_head() || matches!(status, 204 | 304);
+        let bodiless = self.request.is_bodiless(status);
         let told = headers.has("content-length") || headers.has("transfer-encoding");
         self.by_closing = !(told || bodiless || multiplexed);
         let begun = self.begin(status, headers, now);
@@ -203,8 +199,7 @@ impl Exchange {
 
     /// What is stored, or a 502 with the reason.
     pub(super) fn answer_failure(&mut self, reason: &str, now: Millis) -> Answer {
-        let stale = CacheStatus::hit().detail("stale-if-error");
-        if let Some(answer) = self.fall_back(stale, now) {
+        if let Some(answer) = self.stale_if_error(now) {
             return answer;
         }
         let origin = self.request.origin();
@@ -224,6 +219,19 @@ impl Exchange {
             ..self.status
         };
         answer::text(502, &text, self.request.is_head(), status)
+    }
+
+    /// What is stored, since this URL failed; the origin lives, so it alone is left alone for a while.
+    pub(super) fn url_failed(&mut self, now: Millis) -> Option<Answer> {
+        if let Some(target) = &self.target {
+            self.store.origins.failed(&target.url(), now);
+        }
+        self.stale_if_error(now)
+    }
+
+    /// What is stored, since upstream failed.
+    pub(super) fn stale_if_error(&mut self, now: Millis) -> Option<Answer> {
+        self.fall_back(CacheStatus::hit().detail("stale-if-error"), now)
     }
 
     pub(super) fn fall_back(&mut self, status: CacheStatus, now: Millis) -> Option<Answer> {

@@ -107,11 +107,11 @@ impl Exchange {
     /// Waits for whoever fetches this already. `None`: this exchange is to fetch it, for everybody
     /// where it can.
     pub(super) fn join(&mut self, target: &Target, names: &[String], now: Millis) -> Option<Step> {
-        let request = &self.request.headers;
-        let known = select::known(target, request, names);
         if self.sharing.alone || self.sharing.lead.is_some() {
             return None;
         }
+        let request = &self.request.headers;
+        let known = select::known(target, request, names);
         let suits = |underway: &Underway| match underway.progress() {
             Progress::Asked => select::has(underway.selecting(), target, request),
             Progress::Arriving(arrival) => select::matches(&arrival.record, target, request),
@@ -130,7 +130,7 @@ impl Exchange {
                     // The whole is fetched behind the range, without a client.
                     self.sharing.seat = Some(lead.seat());
                     self.sharing.caused = true;
-                    self.detach(lead, Detached::Wanted);
+                    self.detach_whole(lead);
                     return Some(Step::Wait);
                 }
                 self.sharing.lead = Some(lead);
@@ -144,23 +144,27 @@ impl Exchange {
         let flights = &self.store.flights;
         let joined = flights.join(&target.url(), &record.selecting, now, |_| true);
         if let Joined::Lead(lead) = joined {
-            self.detach(lead, Detached::Wanted);
+            self.detach_whole(lead);
         }
     }
 
-    fn detach(&mut self, lead: Lead, why: Detached) {
-        let mut work = Self::new(
-            self.store.clone(),
-            self.settings,
-            without_client(&self.request, self.target.as_ref()),
-        );
+    /// Has the whole of what is asked for fetched without a client.
+    fn detach_whole(&mut self, lead: Lead) {
+        let request = without_client(&self.request, self.target.as_ref());
+        let work = self.without_client(request, lead, Detached::Wanted);
+        self.sharing.work = Some(Box::new(work));
+    }
+
+    /// An exchange that leads in the place of this one, without a client.
+    pub(super) fn without_client(&self, request: Request, lead: Lead, why: Detached) -> Self {
+        let mut work = Self::new(self.store.clone(), self.settings, request);
         work.sharing = Sharing {
             number: Some(lead.number()),
             lead: Some(lead),
             detached: Some(why),
             ..Sharing::default()
         };
-        self.sharing.work = Some(Box::new(work));
+        work
     }
 
     /// Whether the client asks for a part of the body.
@@ -197,7 +201,9 @@ impl Exchange {
     pub(super) fn fetched_meanwhile(&self, record: &Record) -> Option<CacheStatus> {
         let since = self.sharing.since;
         let fetched = record.stored_at >= since || record.checked_at.is_some_and(|at| at >= since);
-        let fetched = fetched && self.sharing.joined;
+        if !(self.sharing.joined && fetched) {
+            return None;
+        }
         let why = self.status.forwarded.unwrap_or(Forwarded::UriMiss);
         let mut status = self.shared_status(why);
         let confirmed =
@@ -206,7 +212,7 @@ impl Exchange {
             status.stored = false;
             status.forwarded_status = Some(304);
         }
-        fetched.then_some(status)
+        Some(status)
     }
 
     /// The status of an answer that was fetched for this exchange by another.
