@@ -1,12 +1,45 @@
-"""The command ``cachy``."""
+"""The command ``cachy``: one module of `cachy.commands` for each of its commands."""
 
-import argparse
-import sys
 from collections.abc import Sequence
+from importlib import import_module
+from pkgutil import iter_modules
 
-from mitmproxy import optmanager
+import click
 
-from cachy import __version__, addon_path, options
+from cachy import __version__, commands
+
+
+class Commands(click.Group):
+    """Loads a command's module when it is asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Their names: those of the modules."""
+        return sorted(module.name for module in iter_modules(commands.__path__))
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of that name."""
+        if name not in self.list_commands(context):
+            return None
+        command: click.Command = import_module(f"cachy.commands.{name}").command
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="cachy %(version)s")
+def cachy() -> None:
+    """Caches anything that is fetched over HTTP or HTTPS, in a plain directory tree.
+
+    \b
+    The first steps:
+      cachy run -- pip install -r requirements.txt   one command, cached
+      cachy serve                                    a proxy for everybody
+      cachy doctor                                   what is wrong, and how to mend it
+
+    \b
+    Exit codes: 0 done; 1 the answer is no (nothing found, something broken);
+    2 the command line is wrong; 3 it could not be done. `cachy run` ends as
+    its command does.
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -16,24 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: What stands behind the command's name; the process's own where not given.
 
     Raises:
-        SystemExit: With 2 for arguments that it doesn't know.
+        SystemExit: With the exit code.
     """
-    parser = argparse.ArgumentParser(
-        prog="cachy",
-        description="Caches anything that goes through mitmproxy, in a plain directory tree.",
-    )
-    parser.add_argument("--version", action="version", version=f"cachy {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("addon", help='print the addon\'s path, for: mitmdump -s "$(cachy addon)"')
-    commands.add_parser("options", help="print the addon's options with their help")
-    if parser.parse_args(arguments).command == "addon":
-        print(addon_path())
-    else:
-        print_options()
-
-
-def print_options() -> None:
-    """Prints the options as ``mitmdump --options`` does its own: it exits before it loads scripts."""
-    ours = optmanager.OptManager()
-    options.declare(ours)
-    optmanager.dump_defaults(ours, sys.stdout)
+    cachy.main(arguments, prog_name="cachy")

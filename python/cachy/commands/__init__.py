@@ -1,0 +1,1 @@
+"""The commands of ``cachy``, one a module, each called ``command`` there."""
