@@ -15,4 +15,4 @@ COPY requirements.txt .
 RUN pip install --break-system-packages -r requirements.txt
 
 # The image trusts what it trusted before.
-RUN sh /usr/local/share/cachy/setup.sh undo
+RUN sh /usr/local/share/cachy/undo.sh
