@@ -18,6 +18,8 @@ pub struct Pattern {
     /// The nominal path of a URL.
     nominal: Option<RelPath>,
     glob: Option<GlobMatcher>,
+    /// It is a path that ends in a slash: what is in a folder, not what has its name.
+    folder: bool,
 }
 
 impl Pattern {
@@ -26,6 +28,7 @@ impl Pattern {
     /// # Errors
     /// What is wrong with it, for people.
     pub fn parse(tree: &Tree, text: &str) -> Result<Self, String> {
+        let folder = text.ends_with('/') && !text.contains("://");
         let text = if text.contains("://") {
             text.to_owned()
         } else {
@@ -40,13 +43,14 @@ impl Pattern {
             None => None,
             Some(Ok(glob)) => Some(glob.compile_matcher()),
             // What is no glob may still be a name.
-            Some(Err(_)) if nominal.is_some() => None,
+            Some(Err(_)) if nominal.is_some() || lies(tree, &text) => None,
             Some(Err(error)) => return Err(format!("{text:?} is no pattern: {}", error.kind())),
         };
         Ok(Self {
             text,
             nominal,
             glob,
+            folder,
         })
     }
 
@@ -54,6 +58,9 @@ impl Pattern {
     #[must_use]
     pub fn names(&self, item: &Item) -> bool {
         let nominal = item.named.as_ref().map(|named| &named.nominal);
+        if self.folder {
+            return false;
+        }
         self.text == item.path.as_str()
             || nominal.is_ok_and(|nominal| {
                 self.nominal.as_ref() == Some(nominal) || nominal.as_str() == self.text
@@ -83,12 +90,12 @@ impl Pattern {
             || item.url().is_some_and(|url| below(&self.text, &url))
     }
 
-    /// The one place that can be named by it, where it can be looked at without a survey.
+    /// The one place that it may name, to be looked at before anything else is thought of.
     #[must_use]
     pub fn place(&self) -> Option<RelPath> {
         match &self.nominal {
             Some(nominal) => Some(nominal.clone()),
-            None if self.glob.is_some() => None,
+            None if self.folder => None,
             None => RelPath::checked(&self.text),
         }
     }

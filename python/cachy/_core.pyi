@@ -5,6 +5,7 @@ disk or a lock release the interpreter; those that may take long are marked and 
 """
 
 from os import PathLike
+from pathlib import Path
 from typing import TypeAlias, final
 
 __all__ = [
@@ -357,14 +358,14 @@ class Tree:
         """
 
     @property
-    def directory(self) -> str:
+    def directory(self) -> Path:
         """The folder."""
 
     @property
     def exists(self) -> bool:
         """Whether it is there."""
 
-    def path(self, url: str) -> str:
+    def path(self, url: str) -> Path:
         """Where the file of a URL lies, or would: the whole path.
 
         Args:
@@ -433,7 +434,7 @@ class Tree:
             OSError: The tree can't be written.
         """
 
-    def put(self, url: str, file: str | PathLike[str], *, force: bool = False) -> str:
+    def put(self, url: str, file: str | PathLike[str], *, force: bool = False) -> Path:
         """Puts a copy of a file under a URL, whole or not at all, as `upload`; returns the whole
         path.
 
@@ -530,7 +531,7 @@ class Upload:
             OSError: The disk is full.
         """
 
-    def commit(self) -> str:
+    def commit(self) -> Path:
         """Puts it into place, durable; returns the whole path.
 
         Raises:
@@ -631,7 +632,7 @@ class Shown:
         """The canonical URL."""
 
     @property
-    def path(self) -> str:
+    def path(self) -> Path:
         """Where its file lies, or would: the whole path."""
 
     @property

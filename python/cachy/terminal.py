@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -86,7 +87,9 @@ def as_dict(result: object) -> dict[str, Any]:
     for name in sorted(vars(type(result))):
         if not name.startswith("_"):
             value = getattr(result, name)
-            found[name] = fields(value) if name == "headers" else value
+            if name == "headers":
+                value = fields(value)
+            found[name] = str(value) if isinstance(value, Path) else value
     return found
 
 

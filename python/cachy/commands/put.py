@@ -1,6 +1,7 @@
 """``cachy put``"""
 
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
 import click
@@ -41,7 +42,7 @@ def command(url: str, file: str, force: bool, directory: str) -> None:
     click.echo(path)
 
 
-def whole(tree: Tree, url: str, file: str, force: bool) -> str:
+def whole(tree: Tree, url: str, file: str, force: bool) -> Path:
     """Copies a file.
 
     Raises:
@@ -53,7 +54,7 @@ def whole(tree: Tree, url: str, file: str, force: bool) -> str:
         raise Failure(f"{file} is a folder: put its files one by one") from error
 
 
-def from_stdin(tree: Tree, url: str, force: bool) -> str:
+def from_stdin(tree: Tree, url: str, force: bool) -> Path:
     """Copies standard input to its end."""
     source: BinaryIO = sys.stdin.buffer
     upload = tree.upload(url, force=force)
