@@ -30,6 +30,9 @@ pub struct Answer {
     pub body: Body,
 }
 
+/// A larger body, bytes, takes a while to be read: it is locked so long, see [`crate::prune`].
+const AT_ONCE: u64 = 64 << 10;
+
 /// Fields that a 304 carries (RFC 9110 section 15.4.5).
 const WITH_304: [&str; 8] = [
     "cache-control",
@@ -62,10 +65,17 @@ pub fn stored(
     }
     headers.set("Age", age(&record, now).to_string());
     let body = match (record.stored, file) {
-        (Stored::File { seen, .. }, Some(file)) => Body::File {
-            file: file.into(),
-            rest: 0..seen.size,
-        },
+        (Stored::File { seen, .. }, Some(file)) => {
+            if seen.size > AT_ONCE {
+                // Where locks are not to be had, it may be evicted while it is read, which harms
+                // nobody but whoever counts bytes.
+                let _ = file.try_lock_shared();
+            }
+            Body::File {
+                file: file.into(),
+                rest: 0..seen.size,
+            }
+        }
         (Stored::Link { body, .. } | Stored::Slash { body }, _) => Body::bytes(body),
         (Stored::File { .. }, None) => Body::bytes(Vec::new()),
     };

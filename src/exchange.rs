@@ -29,7 +29,7 @@ use crate::key::Target;
 use crate::layout::RelPath;
 use crate::meta::{Millis, Record};
 use crate::options::{Mode, Policy};
-use crate::redirect::Hop;
+use crate::redirect::{Hop, names_signature};
 use crate::request::Request;
 use crate::store::{Kept, Store};
 
@@ -199,6 +199,26 @@ impl Exchange {
         &self.request
     }
 
+    /// What has been done with it so far, and why.
+    #[must_use]
+    pub fn status(&self) -> CacheStatus {
+        self.status
+    }
+
+    /// Nothing answers it: worth a line in the journal of misses, where it could be fetched later.
+    fn note_miss(&self, now: Millis) {
+        let Some(target) = &self.target else {
+            return;
+        };
+        let private = self.request.credential().is_some() || names_signature(target);
+        if !private && !self.is_detached() && !self.store.is_passive() {
+            let accept = self.request.headers.text("accept");
+            self.store
+                .misses
+                .note(&self.store.tree, &target.url(), accept, now);
+        }
+    }
+
     /// Body bytes from upstream.
     ///
     /// # Errors
@@ -303,6 +323,7 @@ impl Exchange {
     }
 
     fn answer(&self, entry: Entry, status: CacheStatus, now: Millis) -> Answer {
+        self.store.used(&entry.slot, now);
         let head = self.request.is_head();
         answer::stored(entry, &self.request.headers, head, status, now)
     }

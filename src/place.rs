@@ -174,6 +174,35 @@ impl Tree {
         Ok(true)
     }
 
+    /// Takes away what lies at `at`, for good. Returns whether it did: not where something else lies
+    /// there than was expected, which stays.
+    ///
+    /// # Errors
+    /// As [`Tree::place`].
+    pub fn take_away(&self, at: &RelPath, expected: &Expected) -> Result<bool> {
+        let parent = self.folder(at.parent().unwrap_or("."))?;
+        let name = at.file_name();
+        let failed = |e: Errno| Error::io("remove", self.path(at.as_str()), e.into());
+        let temp = self.temp()?;
+        match renameat_with(&parent, name, &temp.dir, &temp.name, RenameFlags::empty()) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Ok(false),
+            Err(error) => return Err(failed(error)),
+        }
+        if is_expected(&temp.dir, &temp.name, expected) {
+            return Ok(true);
+        }
+        // Somebody put something else there at this very moment.
+        let mut temp = temp;
+        temp.placed = true;
+        let back = |flags| renameat_with(&temp.dir, &temp.name, &parent, name, flags);
+        match back(RenameFlags::NOREPLACE) {
+            Err(error) if unsupported(error) => back(RenameFlags::empty()).map_err(failed)?,
+            done => done.map_err(failed)?,
+        }
+        Ok(false)
+    }
+
     /// Makes the folders above a path; a file or status in the way moves to `%~self` in the folder
     /// that takes its name.
     ///
@@ -283,17 +312,9 @@ fn is_expected(dir: &Dir, name: &str, expected: &Expected) -> bool {
         Expected::Link(text) => dir
             .read_link_contents(name)
             .is_ok_and(|found| found == Path::new(text)),
-        Expected::File(stat) => dir.symlink_metadata(name).is_ok_and(|meta| {
-            use cap_std::fs::MetadataExt;
-            let mtime = meta
-                .mtime()
-                .saturating_mul(1_000_000_000)
-                .saturating_add(meta.mtime_nsec());
-            meta.is_file()
-                && (meta.dev(), meta.ino()) == stat.id
-                && meta.size() == stat.size
-                && mtime == stat.mtime_ns
-        }),
+        Expected::File(stat) => dir
+            .symlink_metadata(name)
+            .is_ok_and(|meta| meta.is_file() && Stat::seen(&meta) == *stat),
     }
 }
 

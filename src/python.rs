@@ -8,7 +8,9 @@
 
 mod answer;
 mod exchange;
+mod listed;
 mod request;
+mod tree;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,9 +22,13 @@ use pyo3::types::PyBytes;
 
 use self::answer::{Answer, Body, Forward, Pause, Streamed};
 use self::exchange::Exchange;
+use self::listed::{Counts, Entry, Forecast, Miss, Pruned, Removed, Shown, Stats, Verified};
 use self::request::Request;
+use self::tree::{Tree, Upload};
+use crate::budget::Budget;
 use crate::error::Error;
 use crate::exchange::Settings;
+use crate::freshness::clock;
 use crate::options;
 use crate::store::Store;
 
@@ -51,21 +57,39 @@ struct Cache {
 #[pymethods]
 impl Cache {
     #[new]
-    #[pyo3(signature = (directory, *, mode, freshness, private))]
+    #[pyo3(signature = (directory, *, mode, freshness, private, max_size=None))]
     fn new(
         py: Python<'_>,
         directory: PathBuf,
         mode: &str,
         freshness: &str,
         private: bool,
+        max_size: Option<u64>,
     ) -> PyResult<Self> {
         let settings = Settings {
             mode: mode.parse().map_err(PyValueError::new_err)?,
             policy: freshness.parse().map_err(PyValueError::new_err)?,
             private,
         };
-        let store = Arc::new(py.detach(|| Store::open(&directory))?);
+        let mut store = py.detach(|| Store::open(&directory))?;
+        store.budget = Budget::of(max_size);
+        let store = Arc::new(store);
         Ok(Self { store, settings })
+    }
+
+    #[getter]
+    fn crowded(&self) -> bool {
+        self.store.budget.is_exceeded(clock())
+    }
+
+    fn make_room(&self, py: Python<'_>) -> PyResult<Option<Pruned>> {
+        let store = &self.store;
+        let pruned = py.detach(|| store.budget.make_room(store, clock()))?;
+        Ok(pruned.map(Pruned::from))
+    }
+
+    fn end(&self) {
+        self.store.budget.end();
     }
 
     #[getter]
@@ -91,6 +115,24 @@ fn default_directory() -> PathBuf {
     options::default_dir(|name| std::env::var(name).ok())
 }
 
+/// A size in bytes.
+#[pyfunction]
+fn parse_size(text: &str) -> PyResult<u64> {
+    options::size(text).map_err(PyValueError::new_err)
+}
+
+/// `cachy_max_size` in bytes.
+#[pyfunction]
+fn parse_max_size(text: &str) -> PyResult<Option<u64>> {
+    options::max_size(text).map_err(PyValueError::new_err)
+}
+
+/// A time span in seconds.
+#[pyfunction]
+fn parse_span(text: &str) -> PyResult<u64> {
+    options::span(text).map_err(PyValueError::new_err)
+}
+
 /// The system's bundle of root certificates, where one is found.
 #[pyfunction]
 fn system_ca_bundle() -> Option<PathBuf> {
@@ -102,7 +144,11 @@ mod _core {
     #[pymodule_export]
     use super::{Answer, Body, Cache, Exchange, Forward, Pause, Request, Streamed};
     #[pymodule_export]
-    use super::{default_directory, system_ca_bundle};
+    use super::{Counts, Entry, Forecast, Miss, Pruned, Removed, Shown, Stats, Verified};
+    #[pymodule_export]
+    use super::{Tree, Upload};
+    #[pymodule_export]
+    use super::{default_directory, parse_max_size, parse_size, parse_span, system_ca_bundle};
 
     #[pymodule_init]
     fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {

@@ -11,7 +11,7 @@ from support.origin import Origin
 from support.proxy import Proxy
 from support.tree import wait_until
 
-NAMES = ("cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private")
+NAMES = ("cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private", "cachy_max_size")
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,8 @@ NAMES = ("cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private")
         ("cachy_mode", "ofline", ["cachy_mode", "ofline", "offline", "normal", "refresh", "off"]),
         ("cachy_freshness", "http", ["cachy_freshness", "http", "auto", "forever"]),
         ("cachy_private", "maybe", ["cachy_private", "maybe"]),
+        ("cachy_max_size", "much", ["cachy_max_size", "much", "10GB", "500MB", "unset"]),
+        ("cachy_max_size", "0", ["cachy_max_size", "no limit", "cachy_mode=off"]),
         ("cachy_dirr", "/x", ["cachy_dirr", "no such option", "cachy_dir", "cachy_mode"]),
         ("cachy_dir", "", ["cachy_dir", '""', "folder"]),
         ("cachy_dir", "{file}", ["cachy_dir", "{file}", "folder"]),
@@ -66,7 +68,12 @@ def test_options_are_shown(start_proxy: ProxyFactory, tmp_path: Path) -> None:
     for name in NAMES:
         above = log[: log.index(f"\n{name}:")].rpartition("\n\n")[2]
         assert above.startswith("# ") and len(above) > 40, name
-    for line in ("cachy_mode: normal", "cachy_freshness: auto", "cachy_private: false"):
+    for line in (
+        "cachy_mode: normal",
+        "cachy_freshness: auto",
+        "cachy_private: false",
+        "cachy_max_size: null",
+    ):
         assert f"\n{line}\n" in log
     for mode in ("normal", "offline", "refresh", "off"):
         assert f"{mode}: " in log

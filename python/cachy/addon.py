@@ -12,8 +12,8 @@ from mitmproxy.connection import Address, Client
 from mitmproxy.proxy import layer, server_hooks
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from cachy import alarm, news, options, room
-from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed
+from cachy import alarm, evicting, news, options, room
+from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed, parse_max_size
 from cachy.detached import Detached
 from cachy.layer import take_over
 from cachy.leads import Leads
@@ -78,14 +78,19 @@ class Cachy:
         if not options.NAMES & updated:
             return
         try:
-            self.cache = Cache(
+            cache = Cache(
                 os.path.expanduser(ctx.options.cachy_dir),
                 mode=ctx.options.cachy_mode,
                 freshness=ctx.options.cachy_freshness,
                 private=ctx.options.cachy_private,
+                max_size=parse_max_size(ctx.options.cachy_max_size or ""),
             )
         except ValueError as error:
             self.refuse(error)
+            return
+        if self.cache is not None:
+            self.cache.end()
+        self.cache = cache
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Puts our layers in the place of mitmproxy's for HTTP."""
@@ -159,6 +164,12 @@ class Cachy:
             work.close(whole=False)
             self.news.tell(work.number)
 
+    def begin_room(self, cache: Cache) -> None:
+        """Lets begin what makes room in the tree, see `evicting`."""
+        task = asyncio.create_task(evicting.make_room(cache))
+        self.work.add(task)
+        task.add_done_callback(self.work.discard)
+
     async def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Decides what becomes of upstream's answer."""
         transaction = self.transactions.get(flow)
@@ -193,6 +204,8 @@ class Cachy:
             else:
                 transaction.exchange.commit()
             self.news.tell(transaction.exchange.number)
+            if self.cache is not None and self.cache.crowded:
+                self.begin_room(self.cache)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """Drops what has arrived."""
@@ -207,6 +220,8 @@ class Cachy:
     def done(self) -> None:
         """The proxy ends."""
         self.leads.give_up()
+        if self.cache is not None:
+            self.cache.end()
         for task in self.work:
             task.cancel()
 

@@ -1,20 +1,20 @@
 """The options of the addon. Their help is the manual that ``mitmdump --options`` prints."""
 
-from typing import Any, Protocol
+from typing import Any, Optional, Protocol
 
 from mitmproxy import ctx
 from mitmproxy.optmanager import unset
 
 from cachy import _core
 
-NAMES = frozenset({"cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private"})
+NAMES = frozenset({"cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private", "cachy_max_size"})
 
 
 class Taker(Protocol):
     """Mitmproxy's loader, or one of its sets of options."""
 
     def add_option(
-        self, name: str, typespec: type, default: Any, help: str, choices: Any = ...
+        self, name: str, typespec: Any, default: Any, help: str, choices: Any = ...
     ) -> None:
         """Adds one option."""
 
@@ -51,6 +51,14 @@ def declare(loader: Taker) -> None:
         False,
         "Also store answers to requests that carry Authorization or Cookie, and serve them to "
         "everybody.",
+    )
+    loader.add_option(
+        "cachy_max_size",
+        Optional[str],  # noqa: UP045  mitmproxy knows this spelling alone
+        None,
+        "How large the tree may grow, such as 10GB, 500MB or a number of bytes; unlimited where "
+        "unset. What was not used for longest goes first, in the background; never what people "
+        "placed, which doesn't count, nor what is being read.",
     )
 
 

@@ -276,7 +276,10 @@ impl Exchange {
         let head = self.request.is_head();
         let status = CacheStatus::default().detail("offline-miss");
         let text = self.offline_text();
-        log::warn!("{}", text.trim_end().replace('\n', " "));
+        if !self.store.is_passive() {
+            log::warn!("{}", text.trim_end().replace('\n', " "));
+            self.note_miss(self.sent_at);
+        }
         Step::Answer(answer::text(403, &text, head, status))
     }
 
@@ -299,7 +302,7 @@ impl Exchange {
             );
         }
         format!(
-            "cachy is offline (cachy_mode=offline), and {url} is not in the cache.\nPut the file at\n  {}\nfor example where there is a line:\n  mkdir -p {} && curl -fL -o {} {}\n",
+            "cachy is offline (cachy_mode=offline), and {url} is not in the cache.\nPut the file at\n  {}\nfor example where there is a line:\n  mkdir -p {} && curl -fL -o {} {}\nor all that was asked for in vain: cachy fetch --misses\n",
             path.display(),
             quoted(&folder.display().to_string()),
             quoted(&path.display().to_string()),

@@ -202,6 +202,7 @@ impl Exchange {
         if let Some(answer) = self.stale_if_error(now) {
             return answer;
         }
+        self.note_miss(now);
         let origin = self.request.origin();
         let vary = self.status.forwarded == Some(Forwarded::VaryMiss);
         let stored = self.target.as_ref().filter(|_| !vary).map_or_else(String::new, |target| {
