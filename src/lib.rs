@@ -27,6 +27,9 @@
 //!    file into the tree, under [`locks`]. Whatever the disk refuses is said once ([`troubles`]),
 //!    and the client never notices.
 //!
+//! What is asked of the proxy itself goes another way: [`internal`] answers it, and [`put`] takes the
+//! files that people upload. Whatever becomes of a request, the [`ledger`] is told.
+//!
 //! [`options`] are what people set, [`error`] what goes wrong, [`headers`] what HTTP is made of.
 //! `python.rs` and what is below it alone know Python.
 
@@ -47,8 +50,10 @@ pub mod freshness;
 pub mod growing;
 pub mod headers;
 mod hex;
+pub mod internal;
 pub mod key;
 pub mod layout;
+pub mod ledger;
 pub mod link;
 pub mod locks;
 pub mod meta;
@@ -58,6 +63,7 @@ pub mod origins;
 pub mod owner;
 pub mod pipe;
 pub mod place;
+pub mod put;
 pub mod range;
 pub mod redirect;
 pub mod request;
