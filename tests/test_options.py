@@ -11,7 +11,7 @@ from support.origin import Origin
 from support.proxy import Proxy
 from support.tree import wait_until
 
-NAMES = ("cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private")
+NAMES = ("cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private", "cachy_host")
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,8 @@ NAMES = ("cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private")
         ("cachy_mode", "ofline", ["cachy_mode", "ofline", "offline", "normal", "refresh", "off"]),
         ("cachy_freshness", "http", ["cachy_freshness", "http", "auto", "forever"]),
         ("cachy_private", "maybe", ["cachy_private", "maybe"]),
+        ("cachy_host", "cachy.internal:80", ["cachy_host", "cachy.internal:80", "without a port"]),
+        ("cachy_host", "127.0.0.1", ["cachy_host", "127.0.0.1", "host name"]),
         ("cachy_dirr", "/x", ["cachy_dirr", "no such option", "cachy_dir", "cachy_mode"]),
         ("cachy_dir", "", ["cachy_dir", '""', "folder"]),
         ("cachy_dir", "{file}", ["cachy_dir", "{file}", "folder"]),
