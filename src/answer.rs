@@ -13,6 +13,7 @@ use crate::entry::{Entry, Placed};
 use crate::freshness::{age, clock, format_date};
 use crate::headers::Headers;
 use crate::key::Target;
+use crate::ledger::Meter;
 use crate::link::StatusLink;
 use crate::meta::{Millis, Stored};
 use crate::multipart::{content_range, multipart};
@@ -28,6 +29,10 @@ pub struct Answer {
     pub headers: Headers,
     /// What follows.
     pub body: Body,
+    /// What `Cache-Status` says of it.
+    pub cache_status: CacheStatus,
+    /// Counts what is read of the body.
+    pub meter: Option<Meter>,
 }
 
 /// A larger body, bytes, takes a while to be read: it is locked so long, see [`crate::prune`].
@@ -167,6 +172,8 @@ fn finish(
         status: code,
         headers,
         body,
+        cache_status: status,
+        meter: None,
     };
     if code == 200 {
         match conditional::evaluate(request, &answer.headers) {
@@ -276,6 +283,8 @@ pub(crate) fn not_modified(answer: Answer) -> Answer {
         status: 304,
         headers,
         body: Body::bytes(Vec::new()),
+        cache_status: answer.cache_status,
+        meter: None,
     }
 }
 
@@ -288,6 +297,8 @@ pub(crate) fn bare(code: u16, answer: &Answer) -> Answer {
         status: code,
         headers,
         body: Body::bytes(Vec::new()),
+        cache_status: answer.cache_status,
+        meter: None,
     }
 }
 

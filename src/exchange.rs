@@ -6,11 +6,13 @@
 //! [`Exchange::end`] and [`Exchange::commit`] take the body. What has to be fetched without a
 //! client comes out of [`Exchange::work`], as another exchange.
 
+mod count;
 mod decide;
 mod hold;
 mod hop;
 mod reply;
 mod share;
+mod visit;
 
 pub use hold::Look;
 
@@ -24,9 +26,12 @@ use crate::entry::Entry;
 use crate::error::Result;
 use crate::flight::Flight;
 use crate::flights::{Lead, Outcome, Seat};
+use crate::freshness::clock;
 use crate::headers::Headers;
+use crate::internal::{Host, Visit};
 use crate::key::Target;
 use crate::layout::RelPath;
+use crate::ledger::Tally;
 use crate::meta::{Millis, Record};
 use crate::options::{Mode, Policy};
 use crate::redirect::{Hop, names_signature};
@@ -55,6 +60,9 @@ pub enum Step {
     Read,
     /// Somebody fetches this; decide again when there is news of that flight.
     Wait,
+    /// It is an upload: pass its body through [`Exchange::write`] and [`Exchange::end`], and decide
+    /// again.
+    Take,
 }
 
 /// How a request goes upstream.
@@ -154,6 +162,11 @@ pub struct Exchange {
     hop: Option<Hop>,
     /// The redirect that is being followed, for the client if that leads to nothing.
     redirect: Option<(u16, Headers)>,
+    tally: Tally,
+    /// Upstream's status code.
+    code: u16,
+    /// It is for the proxy itself.
+    visit: Option<Box<Visit>>,
 }
 
 /// A 304 to be written down.
@@ -190,7 +203,24 @@ impl Exchange {
             hold: None,
             hop: None,
             redirect: None,
+            tally: Tally::default(),
+            code: 0,
+            visit: None,
         }
+    }
+
+    /// Has what becomes of it counted.
+    #[must_use]
+    pub fn counted(mut self, tally: Tally) -> Self {
+        self.tally = tally;
+        self
+    }
+
+    /// Has it answered by the proxy itself.
+    #[must_use]
+    pub fn visiting(mut self, host: Arc<Host>) -> Self {
+        self.visit = Some(Box::new(Visit::new(host)));
+        self
     }
 
     /// The request that it is about.
@@ -219,11 +249,16 @@ impl Exchange {
         }
     }
 
-    /// Body bytes from upstream.
+    /// Body bytes from upstream; those of an upload.
     ///
     /// # Errors
-    /// Where they can't be decoded: the client's download has to break off.
+    /// Where they can't be decoded: the client's download has to break off. Where an upload can't be
+    /// written: [`Exchange::decide`] tells what to answer.
     pub fn write(&mut self, bytes: &[u8], now: Millis) -> io::Result<()> {
+        if let Some(visit) = &mut self.visit {
+            return visit.write(&self.store, bytes);
+        }
+        self.tally.received(bytes.len());
         if let Some(lead) = &self.sharing.lead {
             lead.moved(now);
         }
@@ -247,6 +282,10 @@ impl Exchange {
     /// Upstream is done with the body. `clean`: a connection that closed did so in good order.
     /// Returns whether the body is whole, that is, whether the client may be told so.
     pub fn end(&mut self, clean: bool) -> bool {
+        if let Some(visit) = &mut self.visit {
+            visit.end();
+            return true;
+        }
         let Some(flight) = &mut self.flight else {
             return true;
         };
@@ -255,6 +294,10 @@ impl Exchange {
             self.record = None;
         }
         self.ended = whole;
+        if whole {
+            self.count_body();
+            self.tally.over(clock);
+        }
         whole
     }
 
@@ -267,6 +310,7 @@ impl Exchange {
 
     /// Stores what is whole, and what was confirmed. Waits for the disk.
     pub fn commit(&mut self) {
+        self.count_rest(None);
         let done = self.try_commit();
         // What can't be stored now is fetched for nobody else in vain.
         let stored = !matches!(done, Ok(Some(Kept::Busy)) | Err(_));
@@ -300,6 +344,8 @@ impl Exchange {
 
     /// Lets the clients see the end of the body: whole, or cut.
     pub fn close(&mut self, whole: bool) {
+        self.count_rest(Some("client-left"));
+        self.visit = None;
         // What wasn't committed is dropped here; the clients read on through the pipe.
         let begun = self.flight.is_some();
         if let Some(mut flight) = self.flight.take() {

@@ -125,7 +125,7 @@ pub fn forecast(
                 words,
             }
         }
-        Step::Forward(_) | Step::Read | Step::Wait => {
+        Step::Forward(_) | Step::Read | Step::Wait | Step::Take => {
             let status = exchange.status();
             Forecast {
                 status: None,

@@ -35,6 +35,8 @@
 //! [`verify`] compares bytes with records, [`summary`] counts. [`last_use`] remembers what is used,
 //! [`prune`] and [`orphans`] make room by that, [`budget`] knows when (`cachy_max_size`). [`misses`]
 //! is the journal of what was asked for in vain.
+//! What is asked of the proxy itself goes another way: [`internal`] answers it, and [`put`] takes the
+//! files that people upload. Whatever becomes of a request, the [`ledger`] is told.
 //!
 //! [`options`] are what people set, [`error`] what goes wrong, [`headers`] what HTTP is made of.
 //! `python.rs` and what is below it alone know Python.
@@ -58,9 +60,11 @@ pub mod growing;
 pub mod headers;
 mod hex;
 pub mod inspect;
+pub mod internal;
 pub mod key;
 pub mod last_use;
 pub mod layout;
+pub mod ledger;
 pub mod link;
 pub mod locks;
 pub mod meta;
@@ -75,6 +79,7 @@ pub mod pattern;
 pub mod pipe;
 pub mod place;
 pub mod prune;
+pub mod put;
 pub mod range;
 pub mod redirect;
 pub mod removal;

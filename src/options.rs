@@ -29,6 +29,19 @@ pub enum Policy {
     Forever,
 }
 
+impl Mode {
+    /// As people set it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Offline => "offline",
+            Self::Refresh => "refresh",
+            Self::Off => "off",
+        }
+    }
+}
+
 impl FromStr for Mode {
     type Err = String;
 

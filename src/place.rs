@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_fs_ext::DirExt;
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::{RenameFlags, renameat_with};
 use rustix::io::Errno;
 
@@ -53,6 +53,28 @@ impl Temp {
         self.placed = true;
         Ok(())
     }
+
+    /// Puts it where nothing lies. Returns whether it went there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn link_new(mut self, parent: &Dir, name: &str) -> std::io::Result<bool> {
+        match self.dir.hard_link(&self.name, parent, name) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            // No hard links here.
+            Err(_) => {
+                match renameat_with(&self.dir, &self.name, parent, name, RenameFlags::NOREPLACE) {
+                    Ok(()) => {
+                        self.placed = true;
+                        Ok(true)
+                    }
+                    Err(Errno::EXIST) => Ok(false),
+                    Err(error) => Err(error.into()),
+                }
+            }
+        }
+    }
 }
 
 impl Drop for Temp {
@@ -70,10 +92,22 @@ impl Tree {
     /// # Errors
     /// `Io` where the disk is full or read-only.
     pub fn temp_file(&self) -> Result<(Temp, File)> {
+        self.temp_file_with(0o666)
+    }
+
+    /// As [`Tree::temp_file`], for its owner alone.
+    ///
+    /// # Errors
+    /// `Io` where the disk is full or read-only.
+    pub(crate) fn temp_secret(&self) -> Result<(Temp, File)> {
+        self.temp_file_with(0o600)
+    }
+
+    fn temp_file_with(&self, mode: u32) -> Result<(Temp, File)> {
         loop {
             let temp = self.temp()?;
             let mut options = OpenOptions::new();
-            options.read(true).write(true).create_new(true);
+            options.read(true).write(true).create_new(true).mode(mode);
             let file = match temp.dir.open_with(&temp.name, &options) {
                 Ok(file) => file.into_std(),
                 Err(error) => return Err(Error::io("write", &temp.path, error)),

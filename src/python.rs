@@ -13,7 +13,7 @@ mod request;
 mod tree;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyOSError, PyValueError};
@@ -29,8 +29,13 @@ use crate::budget::Budget;
 use crate::error::Error;
 use crate::exchange::Settings;
 use crate::freshness::clock;
+use crate::internal::{Host, token};
+use crate::ledger::{Ledger, RunId};
 use crate::options;
 use crate::store::Store;
+
+/// Of the process, whatever the options are and how often they change.
+static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -52,12 +57,14 @@ impl From<Error> for PyErr {
 struct Cache {
     store: Arc<Store>,
     settings: Settings,
+    host: Arc<Host>,
 }
 
 #[pymethods]
 impl Cache {
     #[new]
-    #[pyo3(signature = (directory, *, mode, freshness, private, max_size=None))]
+    #[pyo3(signature = (directory, *, mode, freshness, private, max_size=None, host="cachy.internal", certificate=None, setup=None))]
+    #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
         directory: PathBuf,
@@ -65,16 +72,28 @@ impl Cache {
         freshness: &str,
         private: bool,
         max_size: Option<u64>,
+        host: &str,
+        certificate: Option<PathBuf>,
+        setup: Option<PathBuf>,
     ) -> PyResult<Self> {
         let settings = Settings {
             mode: mode.parse().map_err(PyValueError::new_err)?,
             policy: freshness.parse().map_err(PyValueError::new_err)?,
             private,
         };
+        let host = Host::new(host, certificate, setup, Arc::clone(&LEDGER));
+        let host = Arc::new(host.map_err(PyValueError::new_err)?);
         let mut store = py.detach(|| Store::open(&directory))?;
         store.budget = Budget::of(max_size);
         let store = Arc::new(store);
-        Ok(Self { store, settings })
+        if let Err(error) = py.detach(|| token::ensure(&store.tree)) {
+            py.detach(|| store.troubles.say(&error));
+        }
+        Ok(Self {
+            store,
+            settings,
+            host,
+        })
     }
 
     #[getter]
@@ -97,10 +116,26 @@ impl Cache {
         self.settings.mode == options::Mode::Offline
     }
 
-    fn exchange(&self, request: PyRef<'_, Request>) -> Exchange {
+    #[pyo3(signature = (request, *, run=None))]
+    fn exchange(&self, request: PyRef<'_, Request>, run: Option<&str>) -> Exchange {
         let store = Arc::clone(&self.store);
+        let ours = self.host.is_meant(&request.0);
         let inner = crate::exchange::Exchange::new(store, self.settings, request.0.clone());
-        Exchange(Mutex::new(inner))
+        Exchange(Mutex::new(if ours {
+            inner.visiting(Arc::clone(&self.host))
+        } else {
+            inner.counted(LEDGER.tally(run.and_then(RunId::parse)))
+        }))
+    }
+
+    fn is_host(&self, name: &str) -> bool {
+        self.host.is_name(name)
+    }
+
+    fn save_stats(&self, py: Python<'_>) {
+        if let Err(error) = py.detach(|| LEDGER.save(&self.store.tree)) {
+            py.detach(|| log::debug!("{error}"));
+        }
     }
 }
 

@@ -385,14 +385,14 @@ impl Store {
         })
     }
 
-    fn remove(&self, slot: &RelPath) {
+    pub(crate) fn remove(&self, slot: &RelPath) {
         if let Err(error) = self.remove_file(slot) {
             self.troubles.say(&error);
         }
         Meta::remove(&self.tree, slot);
     }
 
-    fn remove_file(&self, at: &RelPath) -> Result<()> {
+    pub(crate) fn remove_file(&self, at: &RelPath) -> Result<()> {
         match self.tree.dir()?.remove_file(at.as_str()) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(Error::io("remove", self.tree.path(at.as_str()), error))

@@ -11,7 +11,14 @@ from support.origin import Origin
 from support.proxy import Proxy
 from support.tree import wait_until
 
-NAMES = ("cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private", "cachy_max_size")
+NAMES = (
+    "cachy_dir",
+    "cachy_mode",
+    "cachy_freshness",
+    "cachy_private",
+    "cachy_max_size",
+    "cachy_host",
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +29,8 @@ NAMES = ("cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private", "cachy_m
         ("cachy_private", "maybe", ["cachy_private", "maybe"]),
         ("cachy_max_size", "much", ["cachy_max_size", "much", "10GB", "500MB", "unset"]),
         ("cachy_max_size", "0", ["cachy_max_size", "no limit", "cachy_mode=off"]),
+        ("cachy_host", "cachy.internal:80", ["cachy_host", "cachy.internal:80", "without a port"]),
+        ("cachy_host", "127.0.0.1", ["cachy_host", "127.0.0.1", "host name"]),
         ("cachy_dirr", "/x", ["cachy_dirr", "no such option", "cachy_dir", "cachy_mode"]),
         ("cachy_dir", "", ["cachy_dir", '""', "folder"]),
         ("cachy_dir", "{file}", ["cachy_dir", "{file}", "folder"]),

@@ -52,6 +52,9 @@ class Cache:
         freshness: str,
         private: bool,
         max_size: int | None = None,
+        host: str = "cachy.internal",
+        certificate: str | PathLike[str] | None = None,
+        setup: str | PathLike[str] | None = None,
     ) -> Cache:
         """Opens the folder, and makes it where it is missing.
 
@@ -61,6 +64,10 @@ class Cache:
             freshness: ``cachy_freshness``.
             private: ``cachy_private``.
             max_size: ``cachy_max_size``, bytes; ``None`` is unlimited.
+            host: ``cachy_host``.
+            certificate: The certificate that clients have to trust, PEM.
+            setup: The template of the script that installs it: a line ``@CA@`` stands for the
+                certificate, ``@HOST@`` and ``@VERSION@`` for what they say.
 
         Raises:
             ValueError: An option is wrong; the message says how to mend it. A folder that can't be
@@ -71,8 +78,21 @@ class Cache:
     def offline(self) -> bool:
         """Whether nothing may go upstream."""
 
-    def exchange(self, request: Request) -> Exchange:
-        """Begins with a request."""
+    def exchange(self, request: Request, *, run: str | None = None) -> Exchange:
+        """Begins with a request.
+
+        Args:
+            request: The request.
+            run: The run that it is counted for, 32 hex digits; anything else is no run.
+        """
+
+    def is_host(self, name: str) -> bool:
+        """Whether a host name is ``cachy_host``, however it is spelt."""
+
+    def save_stats(self) -> None:
+        """Adds what this process has counted to ``.cachy/stats.json``. Waits for the disk: belongs in
+        a thread. Never fails.
+        """
 
     @property
     def crowded(self) -> bool:
@@ -161,6 +181,10 @@ class Exchange:
     def request(self) -> Request:
         """The request that it is about."""
 
+    @property
+    def internal(self) -> bool:
+        """Whether it is for the proxy itself: `decide` never sends it upstream."""
+
     def decide(self, *, patient: bool = False) -> Answer | Forward | Pause:
         """What to do with the request.
 
@@ -225,10 +249,11 @@ class Exchange:
         """
 
     def write(self, data: bytes) -> None:
-        """Takes bytes of upstream's body.
+        """Takes bytes of upstream's body, or of an upload.
 
         Raises:
-            OSError: They can't be decoded. A full disk is no error here.
+            OSError: They can't be decoded; a full disk is no error here. Or an upload can't be written:
+                `decide` tells what to answer.
         """
 
     @property
@@ -236,7 +261,7 @@ class Exchange:
         """Bytes that wait in memory for the slowest client."""
 
     def end(self, *, clean: bool) -> bool:
-        """Upstream is done; returns whether its body is whole.
+        """Upstream, or an upload, is done; returns whether the body is whole.
 
         Args:
             clean: If the closing of the connection was the end, it closed in good order
@@ -265,6 +290,8 @@ class Pause:
     """Decide with ``patient``, in a thread."""
     Wait: Pause
     """Wait for news of the flight whose number the exchange has."""
+    Take: Pause
+    """It is an upload: pass its body to `Exchange.write`, then `Exchange.end`."""
 
     def __int__(self) -> int: ...
 

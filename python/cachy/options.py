@@ -1,13 +1,26 @@
 """The options of the addon. Their help is the manual that ``mitmdump --options`` prints."""
 
+from pathlib import Path
 from typing import Any, Optional, Protocol
 
 from mitmproxy import ctx
+from mitmproxy.options import CONF_BASENAME
 from mitmproxy.optmanager import unset
 
 from cachy import _core
 
-NAMES = frozenset({"cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private", "cachy_max_size"})
+NAMES = frozenset(
+    {
+        "cachy_dir",
+        "cachy_mode",
+        "cachy_freshness",
+        "cachy_private",
+        "cachy_max_size",
+        "cachy_host",
+    }
+)
+#: The template of the script that installs the CA.
+SETUP = Path(__file__).with_name("setup.sh")
 
 
 class Taker(Protocol):
@@ -60,6 +73,18 @@ def declare(loader: Taker) -> None:
         "unset. What was not used for longest goes first, in the background; never what people "
         "placed, which doesn't count, nor what is being read.",
     )
+    loader.add_option(
+        "cachy_host",
+        str,
+        "cachy.internal",
+        "The name under which the proxy answers for itself, and which never reaches another host: "
+        "http://cachy.internal/ tells what is there.",
+    )
+
+
+def certificate() -> Path:
+    """The certificate of mitmproxy's CA, which clients have to trust; not its key."""
+    return Path(ctx.options.confdir).expanduser() / f"{CONF_BASENAME}-ca-cert.pem"
 
 
 def given() -> str:

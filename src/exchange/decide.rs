@@ -27,14 +27,19 @@ const HEAD: f64 = 5.0;
 impl Exchange {
     /// What to do with the request. `patient` allows to read large files.
     pub fn decide(&mut self, patient: bool, now: Millis) -> Step {
+        if self.visit.is_some() {
+            return self.receive_visit(patient, now);
+        }
         if self.sharing.since == 0 {
             self.sharing.since = now;
         }
+        self.tally.begin(now);
         let step = self.decide_alone(patient, now);
-        let step = self.redirected(step);
-        if matches!(step, Step::Answer(_)) {
+        let mut step = self.redirected(step);
+        if let Step::Answer(answer) = &mut step {
             // Nobody needs what there was in case of failure, which may be an open file.
             self.fallback = Fallback::None;
+            self.count_answer(answer);
         }
         step
     }
