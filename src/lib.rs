@@ -27,6 +27,8 @@
 //!    file into the tree, under [`locks`]. Whatever the disk refuses is said once ([`troubles`]),
 //!    and the client never notices.
 //!
+//! Apart from all that, `enclosure` is what runs a command in a network of its own.
+//!
 //! [`options`] are what people set, [`error`] what goes wrong, [`headers`] what HTTP is made of.
 //! `python.rs` and what is below it alone know Python.
 
@@ -38,6 +40,8 @@ pub mod cache_control;
 pub mod cache_status;
 pub mod coding;
 pub mod conditional;
+#[cfg(target_os = "linux")]
+pub mod enclosure;
 pub mod entry;
 pub mod error;
 pub mod exchange;
