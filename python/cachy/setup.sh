@@ -141,8 +141,13 @@ block() {
 trust_file() {
     file=$(readlink -f "$2")
     if trusts "$file"; then return; fi
-    ca | block "$file"
-    say "$1: added to $2"
+    # Root may write to what lies on a disk that can't be written.
+    if (: >>"$file") 2>/dev/null; then
+        ca | block "$file"
+        say "$1: added to $2"
+    else
+        say "$1: $2 can't be written; not added"
+    fi
 }
 
 begin() {
@@ -214,7 +219,7 @@ java_homes() {
         printf '%s\n' "${JAVA_HOME:-}"
         if command -v java >/dev/null; then dirname "$(dirname "$(readlink -f "$(command -v java)")")"; fi
         for path in /usr/lib/jvm/* /usr/java/* /opt/* /opt/java/* /usr/local/*; do
-            if [ -x "$path/bin/keytool" ] || [ -x "$path/jre/bin/keytool" ]; then echo "$path"; fi
+            if [ -x "$path/bin/keytool" ] || [ -x "$path/jre/bin/keytool" ]; then readlink -f "$path"; fi
         done
     } | sort -u
 }
