@@ -53,6 +53,13 @@ while read -r kind number path; do
     esac
 done <"$home/journal"
 
+# The system's tool makes links to it, and leaves them.
+for link in /etc/ssl/certs/*; do
+    if [ -L "$link" ] && [ ! -e "$link" ]; then
+        case $(readlink "$link") in *cachy.crt | *cachy.pem) rm -f "$link" ;; esac
+    fi
+done
+
 while read -r kind _ path; do
     if [ "$kind" = refresh ] && command -v "$path" >/dev/null; then
         "$path" >/dev/null 2>&1 </dev/null || echo "cachy: $path failed" >&2
