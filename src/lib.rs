@@ -37,6 +37,7 @@
 //! is the journal of what was asked for in vain.
 //! What is asked of the proxy itself goes another way: [`internal`] answers it, and [`put`] takes the
 //! files that people upload. Whatever becomes of a request, the [`ledger`] is told.
+//! Apart from all that, `enclosure` is what runs a command in a network of its own.
 //!
 //! [`options`] are what people set, [`error`] what goes wrong, [`headers`] what HTTP is made of.
 //! `python.rs` and what is below it alone know Python.
@@ -50,6 +51,8 @@ pub mod cache_control;
 pub mod cache_status;
 pub mod coding;
 pub mod conditional;
+#[cfg(target_os = "linux")]
+pub mod enclosure;
 pub mod entry;
 pub mod error;
 pub mod exchange;

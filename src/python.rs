@@ -7,6 +7,8 @@
 #![allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps)]
 
 mod answer;
+#[cfg(target_os = "linux")]
+mod enclosure;
 mod exchange;
 mod listed;
 mod request;
@@ -184,6 +186,10 @@ mod _core {
     use super::{Tree, Upload};
     #[pymodule_export]
     use super::{default_directory, parse_max_size, parse_size, parse_span, system_ca_bundle};
+
+    #[cfg(target_os = "linux")]
+    #[pymodule_export]
+    use super::enclosure::{adopt_orphans, cover, end_with_parent, enter_namespaces};
 
     #[pymodule_init]
     fn init(module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {

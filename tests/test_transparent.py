@@ -1,6 +1,6 @@
 """mitmproxy's transparent mode, with connections that the kernel really redirects.
 
-That takes a network of its own, so all of it runs there: see `transparent/cases.py`.
+That takes a network of its own, so all of it runs there: see `transparent/*.py`.
 """
 
 import subprocess
@@ -11,19 +11,20 @@ import pytest
 
 from support import namespace
 
-CASES = Path(__file__).parent / "transparent/cases.py"
+CASES = Path(__file__).parent / "transparent"
 
 
 @pytest.mark.timeout(180)
-def test_in_a_network_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cases", ["cases", "commands", "bridge"])
+def test_in_a_network_of_its_own(tmp_path: Path, cases: str) -> None:
     """All cases pass there."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--basetemp"]
     done = subprocess.run(
-        [*namespace.prefix(), *command, str(tmp_path / "alone"), str(CASES)],
+        [*namespace.prefix(), *command, str(tmp_path / "alone"), str(CASES / f"{cases}.py")],
         capture_output=True,
         text=True,
         check=False,
-        cwd=CASES.parent.parent.parent,
+        cwd=CASES.parent.parent,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout, done.stdout

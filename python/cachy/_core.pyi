@@ -29,10 +29,14 @@ __all__ = [
     "Upload",
     "Verified",
     "__version__",
+    "adopt_orphans",
+    "cover",
     "default_directory",
     "parse_max_size",
     "parse_size",
     "parse_span",
+    "end_with_parent",
+    "enter_namespaces",
     "system_ca_bundle",
 ]
 
@@ -873,3 +877,43 @@ def default_directory() -> str:
 
 def system_ca_bundle() -> str | None:
     """The system's bundle of root certificates, where one is found."""
+
+def enter_namespaces(user: bool) -> None:
+    """Moves this process, which must have one thread, to a network and a mount namespace of its own.
+
+    Linux only, like the three below.
+
+    Args:
+        user: To a user namespace too, which gives the right to the others.
+
+    Raises:
+        OSError: The kernel forbids it.
+    """
+
+def cover(target: str | PathLike[str], source: str | PathLike[str]) -> None:
+    """Lets a file or folder be seen in another's place, in this mount namespace.
+
+    Args:
+        target: What is covered.
+        source: What is seen there.
+
+    Raises:
+        OSError: One of them isn't there, or the kernel forbids it.
+    """
+
+def adopt_orphans() -> None:
+    """Makes orphans of this process's descendants its own children.
+
+    Raises:
+        OSError: The kernel can't.
+    """
+
+def end_with_parent(kill: bool) -> None:
+    """Sends this process a signal when its parent ends.
+
+    Args:
+        kill: SIGKILL; else SIGTERM.
+
+    Raises:
+        OSError: The kernel can't.
+    """

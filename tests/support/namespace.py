@@ -35,13 +35,17 @@ def prefix() -> list[str]:
     pytest.skip(f"connections can't be redirected here: {failed}")
 
 
+def insist() -> None:
+    """Never in the machine's own network."""
+    assert os.environ.get(OUTSIDE, _inode()) != _inode(), "run tests/test_transparent.py instead"
+
+
 def redirect(network: str, ports: str, to: int, match: str = "") -> None:
     """Leads connections to some addresses, which all become this machine's, to a port of it.
 
     `match`: which connections, as nft has it; else all.
     """
-    # Never in the machine's own network.
-    assert os.environ.get(OUTSIDE, _inode()) != _inode(), "run tests/test_transparent.py instead"
+    insist()
     if not network.startswith("127."):
         subprocess.run(["ip", "route", "replace", "local", network, "dev", "lo"], check=True)
     rules = (

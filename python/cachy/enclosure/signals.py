@@ -1,0 +1,48 @@
+"""A process that waits for another, and passes on the signals that are sent to it."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+PASSED_ON = frozenset(
+    {
+        signal.SIGINT,
+        signal.SIGTERM,
+        signal.SIGHUP,
+        signal.SIGQUIT,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    }
+)
+WATCHED = PASSED_ON | {signal.SIGCHLD}
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Holds these signals back, in this thread and in all that it starts meanwhile."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def release() -> None:
+    """Lets them through again: in the child, before the command."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+
+
+def attend(pid: int) -> None:
+    """Waits, while the signals are held, until one of them is SIGCHLD; passes the others on.
+
+    What a terminal sends reaches all of the process group by itself, and isn't passed on.
+    """
+    while True:
+        found = signal.sigwaitinfo(WATCHED)
+        if found.si_signo == signal.SIGCHLD:
+            return
+        # Sent by a process, not by the kernel.
+        if found.si_code <= 0:
+            with suppress(ProcessLookupError):
+                os.kill(pid, found.si_signo)
