@@ -59,15 +59,29 @@ def run(command: Sequence[str], env: Mapping[str, str]) -> int:
     waited = PASSED | {signal.SIGCHLD}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, waited)
     try:
-        return wait(spawn(list(command), env, before), waited)
-    except FileNotFoundError:
-        sys.stderr.write(f"cachy run: {command[0]}: command not found\n")
-        return NOT_FOUND
+        return shell_code(wait(spawn(list(command), env, before), waited))
     except OSError as error:
-        sys.stderr.write(f"cachy run: {command[0]}: {error.strerror}\n")
-        return NOT_EXECUTABLE
+        return not_started(command[0], error)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def shell_code(code: int) -> int:
+    """An exit code as shells have it.
+
+    Args:
+        code: A signal's number is below zero.
+    """
+    return 128 - code if code < 0 else code
+
+
+def not_started(program: str, error: OSError) -> int:
+    """Says why a command was not started, and gives the exit code for that."""
+    if isinstance(error, FileNotFoundError):
+        sys.stderr.write(f"cachy run: {program}: command not found\n")
+        return NOT_FOUND
+    sys.stderr.write(f"cachy run: {program}: {error.strerror}\n")
+    return NOT_EXECUTABLE
 
 
 def spawn(command: list[str], env: Mapping[str, str], mask: Collection[int]) -> int:
@@ -92,12 +106,13 @@ def spawn(command: list[str], env: Mapping[str, str], mask: Collection[int]) -> 
 
 
 def wait(pid: int, waited: set[signal.Signals]) -> int:
-    """Waits for the end of a process, and passes on what of those signals comes meanwhile."""
+    """Waits for the end of a process, passes on what of those signals comes meanwhile, and gives its
+    exit code; a signal's number is below zero.
+    """
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
-            code = os.waitstatus_to_exitcode(status)
-            return 128 - code if code < 0 else code
+            return os.waitstatus_to_exitcode(status)
         number, by_terminal = next_signal(waited)
         # What a terminal sends reaches all of its foreground processes: twice is once too often.
         if number != signal.SIGCHLD and not by_terminal:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cachy.through import Proxy
+from cachy.through import Proxy, is_loopback
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,14 @@ class Upstream:
     """What to tell about it."""
 
 
-def upstream(environ: Mapping[str, str]) -> Upstream:
+def upstream(environ: Mapping[str, str], own_port: int = 0) -> Upstream:
     """What an environment says.
 
     mitmproxy goes by one proxy for everything: that for https, else for http, else for all.
+
+    Args:
+        environ: The environment.
+        own_port: The port that ours is to listen on, which is no way to the world.
     """
     for name in ("https_proxy", "http_proxy", "all_proxy"):
         for spelling in (name, name.upper()):
@@ -33,6 +37,8 @@ def upstream(environ: Mapping[str, str]) -> Upstream:
                 return Upstream(
                     remark=f"{spelling}={url} is not used: mitmproxy speaks to http proxies alone"
                 )
+            if proxy.port == own_port and is_loopback(proxy.host):
+                return Upstream()
             bare = Proxy(proxy.host, proxy.port, proxy.tls)
             arguments = ["--mode", f"upstream:{bare.url}"]
             if proxy.user is not None:

@@ -35,11 +35,18 @@ class Changes:
 
 
 def state_folder() -> Path:
-    """Where cachy keeps what it may make again (XDG Base Directory Specification)."""
-    place = os.environ.get("XDG_STATE_HOME")
-    if not place or not place.startswith("/"):
-        place = str(Path.home() / ".local/state")
-    return Path(place) / "cachy"
+    """Where cachy keeps what it may make again (XDG Base Directory Specification); root's lies where
+    others may read it, as apt's methods do.
+    """
+    place = os.environ.get("XDG_STATE_HOME") or ""
+    if place.startswith("/"):
+        return Path(place) / "cachy"
+    return Path("/var/lib/cachy") if os.geteuid() == 0 else Path.home() / ".local/state/cachy"
+
+
+def folder_of(proxy: Proxy) -> Path:
+    """Where the files of the clients of a proxy that runs are kept."""
+    return state_folder() / f"{re.sub(r'[^A-Za-z0-9.-]', '_', proxy.host)}_{proxy.port}"
 
 
 def prepare(
@@ -102,6 +109,28 @@ def prepare(
         add_java(changes, environ, proxy, ca, direct, by_proxy=by_proxy)
     except OSError as error:
         changes.remarks.append(f"Java does not trust the proxy: {error}")
+    return changes
+
+
+def take_back(environ: Mapping[str, str]) -> Changes:
+    """What takes our variables away again; what they were before nobody knows.
+
+    Args:
+        environ: An environment that has them.
+    """
+    changes = Changes(unset=[variable.name for variable in clients.VARIABLES])
+    add_git(changes, environ, [])
+    if changes.set.pop("GIT_CONFIG_COUNT", "0") != "0":
+        changes.set["GIT_CONFIG_COUNT"] = str(len(changes.set) // 2)
+    else:
+        changes.unset.append("GIT_CONFIG_COUNT")
+    count = environ.get("GIT_CONFIG_COUNT", "")
+    for number in range(len(changes.set) // 2, int(count) if count.isdecimal() else 0):
+        changes.unset += [f"GIT_CONFIG_KEY_{number}", f"GIT_CONFIG_VALUE_{number}"]
+    if kept := without_ours(environ.get("JAVA_TOOL_OPTIONS", "")):
+        changes.set["JAVA_TOOL_OPTIONS"] = kept
+    else:
+        changes.unset.append("JAVA_TOOL_OPTIONS")
     return changes
 
 

@@ -29,6 +29,15 @@ def cacerts(java: Path) -> Path | None:
     return None
 
 
+def place(ca: str, folder: Path, environ: Mapping[str, str]) -> Path | None:
+    """Where `store` keeps its store for a CA; ``None`` where there is no Java."""
+    java = home(environ)
+    if java is None or (roots := cacerts(java)) is None:
+        return None
+    digest = hashlib.sha256(ca.encode() + b"\0" + roots.read_bytes()).hexdigest()[:32]
+    return folder / f"{digest}.truststore"
+
+
 def store(ca: str, folder: Path, environ: Mapping[str, str]) -> Path | None:
     """A store of Java's roots and one CA more, made once for each pair of them.
 
@@ -51,9 +60,8 @@ def store(ca: str, folder: Path, environ: Mapping[str, str]) -> Path | None:
         keytool = java / "jre" / "bin" / "keytool"
     if not keytool.is_file():
         return None
-    digest = hashlib.sha256(ca.encode() + b"\0" + roots.read_bytes()).hexdigest()[:32]
-    made = folder / f"{digest}.truststore"
-    if made.is_file():
+    made = place(ca, folder, environ)
+    if made is None or made.is_file():
         return made
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as new:

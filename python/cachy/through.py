@@ -6,6 +6,7 @@ import json
 import re
 import ssl
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -178,3 +179,11 @@ def internal(proxy: Proxy, path: str) -> dict[str, Any] | None:
     except ValueError:
         return None
     return told if isinstance(told, dict) else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address leads to the same machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -182,15 +182,18 @@ def execute(
     if transparent:
         enclosed = import_module("cachy.enclosed")
         try:
-            code: int = enclosed.run_enclosed(
-                command,
-                env=environment(by_proxy=False),
-                proxy_url=proxy.url,
-                bundle=folder / BUNDLE,
+            return child.shell_code(
+                enclosed.run_enclosed(
+                    command,
+                    env=environment(by_proxy=False),
+                    proxy_url=proxy.url,
+                    bundle=folder / BUNDLE,
+                )
             )
-            return code
         except enclosed.Unsupported as why:
             say(f"--transparent is not possible here: {why}; by variables then")
+        except (FileNotFoundError, PermissionError) as error:
+            return child.not_started(command[0], error)
     return child.run(command, environment(by_proxy=True))
 
 
