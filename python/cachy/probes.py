@@ -22,7 +22,7 @@ const [url, proxy] = [new URL(process.argv[1]), new URL(process.env.https_proxy 
 const done = (text) => { console.log(text); process.exit(text.startsWith("HTTP ") ? 0 : 1); };
 require("http").request({ host: proxy.hostname, port: proxy.port, method: "CONNECT",
   path: url.hostname + ":443" }).on("connect", (_, socket) => {
-    require("https").get({ host: url.hostname, path: url.pathname, agent: false,
+    require("https").get({ host: url.hostname, path: url.pathname,
       createConnection: () => require("tls").connect({ socket, servername: url.hostname }) },
       (reply) => done("HTTP " + reply.statusCode)).on("error", (e) => done(String(e)));
   }).on("error", (e) => done(String(e))).end();
@@ -45,7 +45,7 @@ class Probe:
 
 PROBES = (
     Probe("curl", "curl", ["-sS", "-o", os.devnull, "{url}"]),
-    Probe("wget", "wget", ["-q", "-nv", "--tries=1", "-O", os.devnull, "{url}"]),
+    Probe("wget", "wget", ["-nv", "--tries=1", "-O", os.devnull, "{url}"]),
     Probe("git", "git", ["ls-remote", "{none}"], {"GIT_TERMINAL_PROMPT": "0"}),
     Probe(
         "pip",
@@ -78,7 +78,7 @@ PROBES = (
 )
 
 #: It got an answer, though none that it can do something with.
-ANSWERED = re.compile(r"\b40[0345]\b|repository '[^']*' not found|HTTP 200", re.IGNORECASE)
+ANSWERED = re.compile(r"\b40[0345]\b|repository '[^']*' not found|config.json not found|HTTP 200", re.IGNORECASE)
 UNTRUSTED = re.compile(r"certificate|SSL|TLS|self.signed|issuer", re.IGNORECASE)
 ASTRAY = re.compile(
     r"resolve|ENOTFOUND|getaddrinfo|name or service|dns error|Invalid URL", re.IGNORECASE
@@ -135,14 +135,17 @@ def judge(name: str, code: int, said: str, mend: str) -> Finding | None:
         said: What it printed.
         mend: What makes it right.
     """
-    if code == 0 or (ANSWERED.search(said) and not UNTRUSTED.search(said)):
-        return Finding(name, "good", "uses the proxy and trusts its CA")
+    good = Finding(name, "good", "uses the proxy and trusts its CA")
+    if code == 0:
+        return good
     if ABSENT.search(said):
         return None
     if ASTRAY.search(said):
         return Finding(name, "bad", "does not use the proxy", mend)
     if UNTRUSTED.search(said):
         return Finding(name, "bad", "does not trust the proxy's CA", mend)
+    if ANSWERED.search(said):
+        return good
     lines = [line for line in said.strip().splitlines() if line.strip()]
     return Finding(name, "bad", lines[-1].strip()[:200] if lines else f"ended with {code}", mend)
 

@@ -92,8 +92,6 @@ def why(miss: dict[str, Any]) -> str:
 
 def show(report: Report, console: Console) -> None:
     """Prints it for people."""
-    # Without a terminal there is no width to fit in.
-    wide = None if console.is_terminal else 10_000
     console.print(f"cachy: {report.summary}", soft_wrap=True)
     if not report.misses:
         return
@@ -113,7 +111,15 @@ def show(report: Report, console: Console) -> None:
             why(miss),
             url if method == "GET" else f"{method} {url}",
         )
-    console.print(table, width=wide, crop=wide is None)
+    if console.is_terminal:
+        console.print(table)
+    else:
+        # A log has no width to fit in.
+        console.width = 10_000
+        with console.capture() as printed:
+            console.print(table)
+        lines = [line.rstrip() for line in printed.get().splitlines()]
+        console.out("\n".join(lines))
     if report.more:
         console.print(f"and {report.more} more")
 

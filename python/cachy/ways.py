@@ -50,7 +50,7 @@ def own(
     """
     named = {setting.partition("=")[0] for setting in settings}
     by = Upstream() if mode == "offline" or "mode" in named else upstream(os.environ)
-    arguments = [word for setting in settings for word in ("--set", setting)]
+    arguments = [word for setting in settings for word in argument(setting)]
     with launch(
         log=log,
         directory=directory,
@@ -65,6 +65,12 @@ def own(
             by.direct,
             by.remark,
         )
+
+
+def argument(setting: str) -> tuple[str, str]:
+    """An option as an argument: scripts are added to the addon, which is one itself."""
+    name, _, value = setting.partition("=")
+    return ("-s", value) if name == "scripts" else ("--set", setting)
 
 
 def running(url: str) -> Way:

@@ -69,7 +69,7 @@ def asked(proxy: Proxy, ca: str, urls: tuple[str, ...], directory: Path) -> list
             pool.submit(checks.upstream, proxy, ca, site, asked=bool(urls)) for site in sites
         ]
         clients = [pool.submit(probes.ask, probe, url, mend) for probe in probes.PROBES]
-        found = [each.result() for each in [*upstream, *clients]]
+        found = [*(each.result() for each in upstream), *(each.result() for each in clients)]
     found.append(probes.java_settings(ca, mend))
     return [each for each in found if each is not None]
 
