@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.ca import CA
+from support.command import INTERNAL, Cachy
 from support.disk import mounted
 from support.factory import ProxyFactory
 from support.network import Network
@@ -195,4 +196,21 @@ def plain(start_shared_proxy: ProxyFactory) -> Proxy:
             "upstream_cert": False,
             "stream_large_bodies": "1",
         },
+    )
+
+
+@pytest.fixture(scope="module")
+def command(
+    tmp_path_factory: pytest.TempPathFactory, network_service: Network, confdir: Path, ca: CA
+) -> Cachy:
+    """The installed command; a home for a whole module."""
+    return Cachy(tmp_path_factory.mktemp("home"), network_service, confdir, ca.pem)
+
+
+@pytest.fixture(scope="module")
+def open_proxy(start_shared_proxy: ProxyFactory) -> Proxy:
+    """A proxy with the addon that tells of itself, for a whole module."""
+    folder = start_shared_proxy.folder / "open"
+    return start_shared_proxy(
+        scripts=[addon_script(), INTERNAL], options={"cachy_dir": str(folder)}
     )

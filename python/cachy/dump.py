@@ -4,6 +4,7 @@ started it."""
 import argparse
 import json
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -84,9 +85,13 @@ def run(
     mitmproxy.run(Master, cmdline.mitmdump, arguments, filters)
 
 
-def die_with(lifeline: int, master: list[dump.DumpMaster]) -> None:
-    """Ends the process when the other end of a pipe is closed, as it is by its owner's death."""
+def die_with(lifeline: int, master: list[dump.DumpMaster], left: str | None) -> None:
+    """Ends the process when the other end of a pipe is closed, as it is by its owner's death, and removes
+    a folder that the owner has left.
+    """
     os.read(lifeline, 1)
+    if left is not None:
+        shutil.rmtree(left, ignore_errors=True)
     for each in master:
         each.event_loop.call_soon_threadsafe(each.shutdown)
         # Longer than that, and something hangs.
@@ -96,7 +101,7 @@ def die_with(lifeline: int, master: list[dump.DumpMaster]) -> None:
 
 def main() -> None:
     """The process that `launch` starts, with the descriptors of two pipes. By the second come
-    mitmdump's arguments, in one line of JSON: a command line is for all to read.
+    mitmdump's arguments and the owner's folder, in one line of JSON: a command line is for all to read.
     """
     announce, lifeline = (int(word) for word in sys.argv[1:])
     line = b""
@@ -104,11 +109,11 @@ def main() -> None:
         if not (piece := os.read(lifeline, 65536)):
             return
         line += piece
-    arguments = json.loads(line)
+    arguments, left = json.loads(line)
     # As mitmproxy's own messages begin.
     sys.argv[0] = "mitmdump"
     masters: list[dump.DumpMaster] = []
-    threading.Thread(target=die_with, args=(lifeline, masters), daemon=True).start()
+    threading.Thread(target=die_with, args=(lifeline, masters, left), daemon=True).start()
 
     def tell(listening: Listening) -> None:
         with os.fdopen(announce, "w") as pipe:

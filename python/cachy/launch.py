@@ -86,6 +86,7 @@ def launch(
     port: int = 0,
     run: str | None = None,
     extra_args: Sequence[str] = (),
+    belongings: Path | None = None,
 ) -> Launched:
     """Starts a proxy and waits until it listens.
 
@@ -100,10 +101,12 @@ def launch(
         port: The port; 0 for a free one.
         run: The run that all connections belong to, 32 hex digits.
         extra_args: Further arguments of mitmdump.
+        belongings: A folder that is to go, too, where this process is killed.
 
     Raises:
         LaunchError: It did not start.
     """
+    left = None if belongings is None else os.fspath(belongings)
     options = {"flow_detail": "0", "termlog_verbosity": "warn"}
     if directory is not None:
         options["cachy_dir"] = os.fspath(directory)
@@ -139,7 +142,7 @@ def launch(
     os.close(watched)
     launched = Launched(port, "", Path(), process, log, lifeline)
     try:
-        os.write(lifeline, json.dumps(arguments).encode() + b"\n")
+        os.write(lifeline, json.dumps([arguments, left]).encode() + b"\n")
         listening = wait(told)
         if listening is None:
             raise LaunchError(why(process, log))

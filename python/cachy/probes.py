@@ -78,7 +78,9 @@ PROBES = (
 )
 
 #: It got an answer, though none that it can do something with.
-ANSWERED = re.compile(r"\b40[0345]\b|repository '[^']*' not found|config.json not found|HTTP 200", re.IGNORECASE)
+ANSWERED = re.compile(
+    r"\b40[0345]\b|repository '[^']*' not found|config.json not found|HTTP 200", re.IGNORECASE
+)
 UNTRUSTED = re.compile(r"certificate|SSL|TLS|self.signed|issuer", re.IGNORECASE)
 ASTRAY = re.compile(
     r"resolve|ENOTFOUND|getaddrinfo|name or service|dns error|Invalid URL", re.IGNORECASE

@@ -35,6 +35,7 @@ def own(
     mode: str | None = None,
     run: str | None = None,
     settings: Sequence[str] = (),
+    belongings: Path | None = None,
 ) -> Iterator[Way]:
     """A proxy on a free port, for as long as the block lasts.
 
@@ -44,6 +45,7 @@ def own(
         mode: ``cachy_mode``.
         run: The run that all its connections belong to.
         settings: Options of mitmproxy, ``NAME=VALUE``.
+        belongings: A folder that is to go, too, where this process is killed.
 
     Raises:
         LaunchError: It does not start.
@@ -57,6 +59,7 @@ def own(
         mode=mode,
         run=run,
         extra_args=[*by.arguments, *arguments],
+        belongings=belongings,
     ) as launched:
         yield Way(
             Proxy.parse(launched.url),

@@ -119,7 +119,14 @@ def command(
             log = log or folder / "proxy.log"
             if proxy is None:
                 way = stack.enter_context(
-                    ways.own(log=log, directory=directory, mode=mode, run=run, settings=settings)
+                    ways.own(
+                        log=log,
+                        directory=directory,
+                        mode=mode,
+                        run=run,
+                        settings=settings,
+                        belongings=folder,
+                    )
                 )
                 theirs = way.proxy
             else:
