@@ -92,6 +92,8 @@ VARIABLES = (
 #: What git takes from ``GIT_CONFIG_COUNT`` and its like, which wins over its files.
 GIT = (("http.proxy", "{proxy}"), ("http.sslCAInfo", "{bundle}"))
 
+#: What is above it in wget's file is the user's.
+WGET_MARK = "\n# cachy\n"
 #: Lines for wget, whose file wins over the variables.
 WGET_PROXY = """
 # cachy

@@ -159,10 +159,11 @@ def wgetrc(environ: Mapping[str, str], ours: Path) -> str:
     """The user's settings of wget."""
     place = Path(environ.get("WGETRC") or Path(environ.get("HOME", "/")) / ".wgetrc")
     try:
-        # Of an environment that `cachy env` made there is nothing to add to.
-        return "" if place == ours else place.read_text(errors="surrogateescape")
+        text = place.read_text(errors="surrogateescape")
     except OSError:
         return ""
+    # Of an environment that `cachy env` made.
+    return text.partition(clients.WGET_MARK)[0] if place == ours else text
 
 
 def write_apt(folder: Path, environ: Mapping[str, str], ours: str) -> None:
@@ -173,10 +174,17 @@ def write_apt(folder: Path, environ: Mapping[str, str], ours: str) -> None:
     """
     first, last = folder / "apt.conf", folder / "apt-last.conf"
     main, before = apt_main(environ), Path(environ.get("APT_CONFIG") or "/")
-    theirs = f'#include "{main}";\n' if main.is_file() and main != last else ""
-    write(last, theirs + ours)
-    theirs = f'#include "{before}";\n' if before.is_file() and before != first else ""
-    write(first, f'{theirs}Dir::Etc::main "{last}";\n')
+    write(last, including(main, last) + ours)
+    write(first, including(before, first) + f'Dir::Etc::main "{last}";\n')
+
+
+def including(theirs: Path, ours: Path) -> str:
+    """What makes a file of ours include one of the user's."""
+    if theirs == ours:
+        # An environment that `cachy env` made: what was included stays so.
+        lines = ours.read_text().splitlines(keepends=True) if ours.is_file() else []
+        return "".join(line for line in lines if line.startswith("#include "))
+    return f'#include "{theirs}";\n' if theirs.is_file() else ""
 
 
 def apt_main(environ: Mapping[str, str]) -> Path:

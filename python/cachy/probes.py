@@ -41,6 +41,8 @@ class Probe:
     """With ``{url}`` for something that is there, ``{none}`` for something that is not, and ``{folder}``
     for an empty folder."""
     env: Mapping[str, str] = field(default_factory=dict)
+    helper: str | None = None
+    """The program that asks, where it is another and not on the path."""
 
 
 PROBES = (
@@ -74,7 +76,12 @@ PROBES = (
         ["search", "--registry", "cachy", "x"],
         {"CARGO_REGISTRIES_CACHY_INDEX": "sparse+{none}/", "CARGO_NET_RETRY": "0"},
     ),
-    Probe("apt", "/usr/lib/apt/apt-helper", ["download-file", "{url}", "{folder}/ca"]),
+    Probe(
+        "apt",
+        "apt-get",
+        ["download-file", "{url}", "{folder}/ca"],
+        helper="/usr/lib/apt/apt-helper",
+    ),
 )
 
 #: It got an answer, though none that it can do something with.
@@ -100,8 +107,9 @@ def ask(probe: Probe, url: str, mend: str) -> Finding | None:
         mend: What makes it right.
     """
     program = shutil.which(probe.program)
-    if program is None:
+    if program is None or (probe.helper and not os.access(probe.helper, os.X_OK)):
         return None
+    program = probe.helper or program
     none = url.rpartition("/")[0] + "/doctor"
     with tempfile.TemporaryDirectory(prefix="cachy-doctor-") as folder:
         fields = {"url": url, "none": none, "folder": folder}

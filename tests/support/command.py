@@ -32,14 +32,22 @@ class Cachy:
 
     @property
     def settings(self) -> list[str]:
-        """What a proxy of its own needs."""
-        options = {
-            "confdir": str(self.confdir),
-            "ssl_verify_upstream_trusted_ca": str(self.upstream_ca),
-        }
+        """What a proxy of its own needs, as options of `cachy run`."""
         scripts = [f"scripts={path}" for path in (ROUTE, INTERNAL)]
-        every = [*scripts, *(f"{name}={value}" for name, value in options.items())]
-        return [word for each in every for word in ("--set", each)]
+        return [word for each in [*scripts, *self._options] for word in ("--set", each)]
+
+    @property
+    def arguments(self) -> list[str]:
+        """The same, as options of mitmdump."""
+        scripts = [word for path in (ROUTE, INTERNAL) for word in ("-s", str(path))]
+        return scripts + [word for each in self._options for word in ("--set", each)]
+
+    @property
+    def _options(self) -> list[str]:
+        return [
+            f"confdir={self.confdir}",
+            f"ssl_verify_upstream_trusted_ca={self.upstream_ca}",
+        ]
 
     def words(self, *arguments: str | Path) -> list[str]:
         """The command line."""

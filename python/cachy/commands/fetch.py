@@ -77,7 +77,14 @@ def command(
                 log = (
                     Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cachy-"))) / "log"
                 )
-                way = stack.enter_context(ways.own(log=log, directory=directory, settings=settings))
+                way = stack.enter_context(
+                    ways.own(
+                        log=log,
+                        directory=directory,
+                        mode="refresh" if refresh else None,
+                        settings=settings,
+                    )
+                )
             else:
                 way = ways.running(proxy)
             results = fetch_all(Fetcher(way.proxy, way.ca, refresh=refresh), wanted, jobs)
