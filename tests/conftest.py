@@ -199,18 +199,27 @@ def plain(start_shared_proxy: ProxyFactory) -> Proxy:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def command(
     tmp_path_factory: pytest.TempPathFactory, network_service: Network, confdir: Path, ca: CA
 ) -> Cachy:
-    """The installed command; a home for a whole module."""
+    """The installed command, with a home for the whole session."""
     return Cachy(tmp_path_factory.mktemp("home"), network_service, confdir, ca.pem)
 
 
-@pytest.fixture(scope="module")
-def open_proxy(start_shared_proxy: ProxyFactory) -> Proxy:
-    """A proxy with the addon that tells of itself, for a whole module."""
-    folder = start_shared_proxy.folder / "open"
-    return start_shared_proxy(
-        scripts=[addon_script(), INTERNAL], options={"cachy_dir": str(folder)}
-    )
+@pytest.fixture(scope="session")
+def open_proxy(
+    tmp_path_factory: pytest.TempPathFactory, network_service: Network, confdir: Path, ca: CA
+) -> Iterator[Proxy]:
+    """A proxy that tells of itself, for the commands that go by one that runs."""
+    folder = tmp_path_factory.mktemp("open")
+    with ProxyFactory(
+        folder=folder,
+        confdir=confdir,
+        cachy_dir=folder / "cache",
+        network=network_service,
+        upstream_ca=ca.pem,
+        addon=addon_script,
+    ) as factory:
+        options = {"cachy_dir": str(folder / "cache")}
+        yield factory(scripts=[addon_script(), INTERNAL], options=options)

@@ -92,8 +92,8 @@ def test_no_proxy(few: None, plain: Proxy, tmp_path: Path) -> None:
     assert (code, found["proxy"]["state"]) == (1, "bad")
     assert found["proxy"]["mend"].startswith("start one: cachy serve --port 1;")
     assert "curl" not in found
-    (without,), ca = checks.up(Where.parse(plain.url))
-    assert ca and "does not answer as cachy" in without.text
+    up = checks.up(Where.parse(plain.url))
+    assert up.ca and "does not answer as cachy" in up.finding.text
 
 
 def test_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,10 @@ def test_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 5000))
     tree, room = checks.tree(tmp_path / "tree")
-    assert (tree.state, tree.text) == ("bad", f"{tmp_path / 'tree'} can't be written")
+    assert (tree.state, tree.text) == (
+        "bad",
+        f"{tmp_path / 'tree'} can't be written; it is of user {tmp_path.stat().st_uid}",
+    )
     assert (room.state, room.text) == ("bad", "5.0 kB free on the tree's disk")
     (tmp_path / "file").write_text("")
     (only,) = checks.tree(tmp_path / "file")
@@ -116,6 +119,10 @@ def test_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("npm error code SELF_SIGNED_CERT_IN_CHAIN self-signed", "does not trust the proxy's CA"),
         ('line 403, in f: "Name or service not known"', "does not use the proxy"),
         ("line 1\nsomething else\n", "something else"),
+        (
+            "remote: CA and TLS\nfatal: repository 'https://x/' not found",
+            "uses the proxy and trusts its CA",
+        ),
         ("", "ended with 3"),
     ],
 )

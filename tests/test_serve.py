@@ -62,16 +62,10 @@ def test_port_is_taken(command: Cachy, tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--bogus"], "unrecognized arguments: --bogus"),
-        (["--set", "cachy_dirr=x"], "no such option: cachy_dirr"),
-    ],
-)
-def test_launch_fails(tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_launch_fails(tmp_path: Path) -> None:
     """mitmdump's own words, in one line."""
-    with pytest.raises(LaunchError, match=said) as caught:
+    arguments = ["--bogus"]
+    with pytest.raises(LaunchError, match="unrecognized arguments: --bogus") as caught:
         launch(log=tmp_path / "log", directory=tmp_path / "tree", extra_args=arguments)
     assert "\n" not in str(caught.value)
 

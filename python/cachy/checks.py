@@ -10,7 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from cachy.terminal import size
-from cachy.through import Proxy, ProxyError, ca_of, get, internal
+from cachy.through import Proxy, ProxyError, ca_of, get, internal, is_loopback
 
 State = Literal["good", "bad", "unknown"]
 
@@ -34,44 +34,58 @@ def proxy_of(environ: Mapping[str, str]) -> str | None:
     return environ.get("https_proxy") or environ.get("HTTPS_PROXY") or None
 
 
-def up(proxy: Proxy) -> tuple[list[Finding], str | None]:
-    """Whether a proxy is up and is cachy; and its CA, PEM, where it has one."""
+@dataclass(frozen=True)
+class Up:
+    """What a proxy tells of itself."""
+
+    finding: Finding
+    ca: str | None = None
+    """Its CA's certificate, PEM, where it has one."""
+    directory: Path | None = None
+    """Its tree, where that is on this machine."""
+    writable: bool | None = None
+
+
+def up(proxy: Proxy) -> Up:
+    """Whether a proxy is up and is cachy."""
     start = f"start one: cachy serve --port {proxy.port}; or name another: --proxy URL"
     try:
         ca = ca_of(proxy)
-        told = internal(proxy, "/stats")
+        told = internal(proxy, "/status")
     except ProxyError as error:
-        return [Finding("proxy", "bad", str(error), start)], None
+        return Up(Finding("proxy", "bad", str(error), start))
     if told is None:
-        return [
-            Finding(
-                "proxy",
-                "bad",
-                f"{proxy} is a mitmproxy, but does not answer as cachy",
-                'load the addon: mitmdump -s "$(cachy addon)"; or: cachy serve',
-            )
-        ], ca
-    more = "".join(
-        f", {name} {told[name]}" for name in ("version", "mode", "dir") if told.get(name)
-    )
-    return [Finding("proxy", "good", f"{proxy} is cachy{more}")], ca
+        load = 'load the addon: mitmdump -s "$(cachy addon)"; or: cachy serve'
+        text = f"{proxy} is a mitmproxy, but does not answer as cachy"
+        return Up(Finding("proxy", "bad", text, load), ca)
+    text = f"{proxy} is cachy {told.get('version', '')}, mode {told.get('mode', '')}"
+    directory = told.get("directory")
+    if not directory or not is_loopback(proxy.host):
+        return Up(Finding("proxy", "good", text), ca)
+    return Up(Finding("proxy", "good", text), ca, Path(str(directory)), told.get("writable"))
 
 
-def tree(directory: Path) -> Iterator[Finding]:
-    """Whether the tree can be written, and has room."""
+def tree(directory: Path, writable: bool | None = None) -> Iterator[Finding]:
+    """Whether the tree can be written, and has room.
+
+    Args:
+        directory: The tree.
+        writable: What its proxy says, which may be another user.
+    """
     place = directory
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir():
         yield Finding("tree", "bad", f"{place} is no folder", "name another: --dir")
         return
-    if not os.access(place, os.W_OK | os.X_OK):
-        whose = f"it is of user {place.stat().st_uid}, this is {os.geteuid()}"
+    if writable is None:
+        writable = os.access(place, os.W_OK | os.X_OK)
+    if not writable:
         yield Finding(
             "tree",
             "bad",
-            f"{directory} can't be written",
-            f"{whose}: chown it, mount it writable, or name another: --dir",
+            f"{directory} can't be written; it is of user {place.stat().st_uid}",
+            "chown it to the proxy's user, mount it writable, or name another: --dir",
         )
     elif place == directory:
         yield Finding("tree", "good", f"{directory} can be written")
@@ -79,9 +93,8 @@ def tree(directory: Path) -> Iterator[Finding]:
         yield Finding("tree", "good", f"{directory} is not there yet, and can be made")
     room = shutil.disk_usage(place).free
     if room < LITTLE:
-        yield Finding(
-            "room", "bad", f"{size(room)} free on the tree's disk", "make room: cachy prune --help"
-        )
+        make = "make room: cachy prune --help"
+        yield Finding("room", "bad", f"{size(room)} free on the tree's disk", make)
     else:
         yield Finding("room", "good", f"{size(room)} free on the tree's disk")
 

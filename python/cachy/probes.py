@@ -84,9 +84,9 @@ PROBES = (
     ),
 )
 
-#: It got an answer, though none that it can do something with.
+#: It got an answer, though none that it can do something with: in words that come from nowhere else.
 ANSWERED = re.compile(
-    r"\b40[0345]\b|repository '[^']*' not found|config.json not found|HTTP 200", re.IGNORECASE
+    r"repository '[^']*' not found|config\.json not found|HTTP error 40\d|E40\d\b|\(40\d |error: 40\d|HTTP 200"
 )
 UNTRUSTED = re.compile(r"certificate|SSL|TLS|self.signed|issuer", re.IGNORECASE)
 ASTRAY = re.compile(
@@ -145,17 +145,14 @@ def judge(name: str, code: int, said: str, mend: str) -> Finding | None:
         said: What it printed.
         mend: What makes it right.
     """
-    good = Finding(name, "good", "uses the proxy and trusts its CA")
-    if code == 0:
-        return good
+    if code == 0 or ANSWERED.search(said):
+        return Finding(name, "good", "uses the proxy and trusts its CA")
     if ABSENT.search(said):
         return None
     if ASTRAY.search(said):
         return Finding(name, "bad", "does not use the proxy", mend)
     if UNTRUSTED.search(said):
         return Finding(name, "bad", "does not trust the proxy's CA", mend)
-    if ANSWERED.search(said):
-        return good
     lines = [line for line in said.strip().splitlines() if line.strip()]
     return Finding(name, "bad", lines[-1].strip()[:200] if lines else f"ended with {code}", mend)
 

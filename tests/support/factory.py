@@ -32,7 +32,7 @@ class ProxyFactory:
         addon: Callable[[], Path],
     ) -> None:
         self.proxies: list[Proxy] = []
-        self.folder = folder
+        self._folder = folder
         self._confdir = confdir
         self._cachy_dir = cachy_dir
         self._network = network
@@ -63,7 +63,7 @@ class ProxyFactory:
             Settings(
                 scripts=[*scripts, ROUTE],
                 confdir=settings.pop("confdir", self._confdir),
-                log_file=self.folder / f"mitmdump{next(self._numbers)}.log",
+                log_file=self._folder / f"mitmdump{next(self._numbers)}.log",
                 upstream_ca=self._upstream_ca if trust_origin else None,
                 options=all_options | dict(options or {}),
                 env=self._network.env | dict(env or {}),

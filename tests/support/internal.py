@@ -30,8 +30,10 @@ class Internal:
         if path == "/ca.pem":
             pem = Path(ctx.options.confdir, "mitmproxy-ca-cert.pem").expanduser()
             flow.response = http.Response.make(200, pem.read_bytes())
-        elif path == "/stats":
-            flow.response = http.Response.make(200, json.dumps({"version": "0", "mode": "normal"}))
+        elif path == "/status":
+            told = {"version": "0", "mode": ctx.options.cachy_mode, "writable": True}
+            told["directory"] = ctx.options.cachy_dir
+            flow.response = http.Response.make(200, json.dumps(told))
         elif path.startswith("/runs/"):
             told = self.runs.get(path[6:], self.nothing())
             flow.response = http.Response.make(200, json.dumps(told))

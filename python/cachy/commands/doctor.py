@@ -33,7 +33,8 @@ def command(urls: tuple[str, ...], proxy: str | None, directory: str, as_json: b
 
     Is the proxy up, and is it cachy? Does each client that is found here use it and trust its CA, in this
     shell? Each is made to ask for something small. Does upstream's TLS verify, for the URLs that are
-    named, else for some hosts of the tree? Can the tree be written, and is there room?
+    named, else for some hosts of the tree? Can the tree (the proxy's, where it is on this machine) be
+    written, and is there room?
 
     \b
       cachy doctor
@@ -46,10 +47,11 @@ def command(urls: tuple[str, ...], proxy: str | None, directory: str, as_json: b
         where = Proxy.parse(proxy or checks.proxy_of(os.environ) or DEFAULT)
     except ValueError as error:
         raise Failure(f"{error}") from error
-    findings, ca = checks.up(where)
-    findings += checks.tree(Path(directory).expanduser())
-    if ca is not None:
-        findings += asked(where, ca, urls, Path(directory).expanduser())
+    up = checks.up(where)
+    tree = up.directory or Path(directory).expanduser()
+    findings = [up.finding, *checks.tree(tree, up.writable)]
+    if up.ca is not None:
+        findings += asked(where, up.ca, urls, tree)
     if as_json:
         print_json([asdict(each) for each in findings])
     else:

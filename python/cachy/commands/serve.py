@@ -58,9 +58,6 @@ def command(
     Ctrl-C or SIGTERM end it. Where the environment names a proxy (HTTPS_PROXY), upstream is asked by
     way of that one.
     """
-    # mitmproxy takes a third of a second to load.
-    from cachy import dump
-
     options = {"cachy_dir": directory}
     given = {"cachy_mode": mode, "cachy_freshness": freshness, "cachy_max_size": max_size}
     options |= {name: value for name, value in given.items() if value is not None}
@@ -79,6 +76,9 @@ def command(
         check(Path(directory), mode)
         if ours:
             make_sure_is_free(host, port)
+        # mitmproxy takes a third of a second to load.
+        from cachy import dump
+
         dump.run(
             [
                 *("--listen-host", host, "--listen-port", str(port)),
@@ -140,7 +140,8 @@ def welcome(listening: "Listening", directory: Path, remark: str | None) -> None
         aside().print(f"cachy: {remark}", soft_wrap=True)
     if world:
         aside().print(
-            f"cachy: it listens to the world ({host}): whoever reaches port {port} can fetch by way of "
-            "this machine, and ask for all that is in the tree",
+            f"cachy: it listens to the world ({host}): whoever reaches port {port} fetches by way of "
+            "this machine, and has all that is in the tree; only public addresses are refused, by "
+            "mitmproxy (block_global)",
             soft_wrap=True,
         )
