@@ -35,9 +35,12 @@
 //! [`verify`] compares bytes with records, [`summary`] counts. [`last_use`] remembers what is used,
 //! [`prune`] and [`orphans`] make room by that, [`budget`] knows when (`cachy_max_size`). [`misses`]
 //! is the journal of what was asked for in vain.
+//!
+//! # Beside it
+//!
 //! What is asked of the proxy itself goes another way: [`internal`] answers it, and [`put`] takes the
-//! files that people upload. Whatever becomes of a request, the [`ledger`] is told.
-//! Apart from all that, `enclosure` is what runs a command in a network of its own.
+//! files that people upload. Whatever becomes of a request, the [`ledger`] is told. `enclosure` is what
+//! runs a command in a network of its own.
 //!
 //! [`options`] are what people set, [`error`] what goes wrong, [`headers`] what HTTP is made of.
 //! `python.rs` and what is below it alone know Python.

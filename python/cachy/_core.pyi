@@ -32,11 +32,11 @@ __all__ = [
     "adopt_orphans",
     "cover",
     "default_directory",
+    "end_with_parent",
+    "enter_namespaces",
     "parse_max_size",
     "parse_size",
     "parse_span",
-    "end_with_parent",
-    "enter_namespaces",
     "system_ca_bundle",
 ]
 
