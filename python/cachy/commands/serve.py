@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 from cachy import __version__, through
 from cachy.corporate import Upstream, upstream
 from cachy.launch import LaunchError, check, options_of
+from cachy.redirect import DEFAULT_PORT, Redirect
 from cachy.terminal import Failure, aside, console, dir_option
 
 if TYPE_CHECKING:
@@ -32,8 +34,21 @@ if TYPE_CHECKING:
     type=click.Choice(["normal", "offline", "refresh", "off"]),
     help="See `cachy options`, as for the next two.",
 )
-@click.option("--freshness", type=click.Choice(["auto", "forever", "http"]))
+@click.option("--freshness", type=click.Choice(["auto", "forever"]))
 @click.option("--max-size", metavar="SIZE", help="Such as 10GB.")
+@click.option(
+    "--transparent",
+    "interface",
+    metavar="INTERFACE",
+    help="As root: also for what arrives on that interface, such as br0, as long as it runs; see "
+    "`cachy transparent`.",
+)
+@click.option(
+    "--transparent-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Listen in transparent mode there too, on all addresses; with --transparent 8081 by default.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="A line for each request.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- MITMDUMP ARGS...]")
 def command(
@@ -43,6 +58,8 @@ def command(
     mode: str | None,
     freshness: str | None,
     max_size: str | None,
+    interface: str | None,
+    transparent_port: int | None,
     verbose: bool,
     arguments: tuple[str, ...],
 ) -> None:
@@ -53,7 +70,8 @@ def command(
     \b
       cachy serve
       cachy serve --host 0.0.0.0 --dir /srv/cachy     for an office
-      cachy serve -- --mode transparent               what follows is mitmdump's
+      cachy serve --transparent br0                   for what is behind a bridge
+      cachy serve -- --set block_global=false         what follows is mitmdump's
 
     Ctrl-C or SIGTERM end it. Where the environment names a proxy (HTTPS_PROXY), upstream is asked by
     way of that one.
@@ -67,7 +85,22 @@ def command(
     ours = not any(
         word in ("-m", "--mode") or word.startswith(("--mode=", "mode=")) for word in arguments
     )
+    if not ours and (interface or transparent_port):
+        raise click.UsageError("--transparent, or mitmdump's --mode?")
     by = upstream(os.environ, port) if ours and mode != "offline" else Upstream()
+    where = ["--listen-host", host, "--listen-port", str(port)]
+    redirect: AbstractContextManager[object] = nullcontext()
+    if interface or transparent_port:
+        transparent_port = transparent_port or DEFAULT_PORT
+        if by.arguments:
+            raise Failure("behind another proxy (HTTPS_PROXY) there is no transparent mode")
+        # The rules lead to the interface's own address, whichever that is.
+        where = ["--mode", f"regular@{host}:{port}", "--mode", f"transparent@{transparent_port}"]
+    if interface:
+        try:
+            redirect = Redirect(interface, transparent_port or DEFAULT_PORT)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
 
     def tell(listening: "Listening") -> None:
         welcome(listening, Path(directory).expanduser(), by.remark)
@@ -79,15 +112,11 @@ def command(
         # mitmproxy takes a third of a second to load.
         from cachy import dump
 
-        dump.run(
-            [
-                *("--listen-host", host, "--listen-port", str(port)),
-                *options_of(options, arguments),
-                *by.arguments,
-                *arguments,
-            ],
-            tell,
-        )
+        with redirect:
+            dump.run(
+                [*where, *options_of(options, arguments), *by.arguments, *arguments],
+                tell,
+            )
     except (OSError, LaunchError) as error:
         raise Failure(f"the proxy did not start: {error}") from error
     except SystemExit as end:
