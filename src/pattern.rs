@@ -122,13 +122,14 @@ pub fn below(tree: &Tree, text: &str) -> Option<String> {
         let rel = inside(&folder, &canonical(&root)?)?;
         Some(rel.join(found.file_name()?))
     })?;
-    let there = tree
-        .dir()
-        .is_ok_and(|dir| dir.symlink_metadata(&rel).is_ok());
     // A relative path is meant from where the person stands only if something lies there.
-    (path.is_absolute() || there)
-        .then(|| text_of(rel))
-        .flatten()
+    let meant = path.is_absolute() || lies(tree, &rel);
+    meant.then(|| text_of(rel)).flatten()
+}
+
+fn lies(tree: &Tree, rel: impl AsRef<Path>) -> bool {
+    tree.dir()
+        .is_ok_and(|dir| dir.symlink_metadata(rel).is_ok())
 }
 
 fn text_of(path: PathBuf) -> Option<String> {
