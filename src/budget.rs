@@ -31,6 +31,8 @@ struct Count {
     total: Option<u64>,
     /// Bytes that were stored since, or before that.
     added: u64,
+    /// Something was stored since room was made.
+    news: bool,
     /// Somebody makes room.
     busy: bool,
     /// Not before.
@@ -52,6 +54,7 @@ impl Budget {
         if self.limit.is_some() {
             let mut count = self.count.lock();
             count.added = (count.added + bytes).saturating_sub(replaced);
+            count.news = true;
         }
     }
 
@@ -63,7 +66,7 @@ impl Budget {
         };
         let count = self.count.lock();
         let full = count.total.is_none_or(|total| total + count.added > limit);
-        full && !count.busy && now >= count.next
+        full && count.news && !count.busy && now >= count.next
     }
 
     /// The process ends: whoever looks through the tree stops.
@@ -87,6 +90,7 @@ impl Budget {
             }
             // What is stored from now on may be counted twice, which is better than not at all.
             count.added = 0;
+            count.news = false;
         }
         let limits = Limits {
             max_size: Some(limit),
@@ -115,6 +119,8 @@ mod tests {
         let mut store = Store::open(folder.path()).unwrap();
         assert!(!store.budget.is_exceeded(0));
         store.budget = Budget::of(Some(1000));
+        assert!(!store.budget.is_exceeded(0));
+        store.budget.stored(1, 0);
         assert!(store.budget.is_exceeded(0));
         let pruned = store.budget.make_room(&store, 0).unwrap().unwrap();
         assert_eq!((pruned.entries, pruned.left_bytes), (0, 0));
