@@ -196,6 +196,8 @@ def test_the_token(start_proxy: ProxyFactory, cachy_dir: Path) -> None:
     assert token(proxy) == "f" * 64
     found.unlink()
     assert ask(proxy, url, headers={"Authorization": "Bearer "}).status == 401
+    assert token(proxy) not in (first, "f" * 64)
+    assert ask(proxy, url, headers=bearer(proxy)).status == 404
     assert first not in proxy.log() and "f" * 64 not in proxy.log()
 
 

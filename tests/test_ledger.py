@@ -1,5 +1,6 @@
 """What the proxy counts, for reports of runs and for statistics: exactly."""
 
+import asyncio
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from cachy._core import Cache, Request
+from cachy.keeping import keep
 from support.client import Connection, Reply, fetch
 from support.client_h2 import H2Client
 from support.factory import ProxyFactory
@@ -247,6 +250,8 @@ def test_default_run_offline_and_behind_a_proxy(
     assert Run(proxy, default).misses() == {("a.zip", "uri-miss"): (1, 3)}
     assert sums(named.report()) == (1, 1, 3, 0)
     assert Run(shared_proxy, default).report()["requests"] == 0
+    itself = fetch(proxy, f"https://{NAME}/runs/{named.id}")
+    assert b'"hits": 1' in itself.body, "the nearest proxy answers for itself"
     stats = ask_json(proxy, "/stats")
     assert sums(stats) == (2, 1, 3, 3)
     assert stats["by_reason"]["uri-miss"]["count"] == 1
@@ -264,3 +269,32 @@ def test_signed_urls_keep_their_secret(run: Run, origin: Origin, host: str) -> N
     assert "signed-url" in run.fetch(f"https://{host}/a?{query}").cache_status
     assert run.misses() == {("a", "signed-url"): (1, 1)}
     assert run.report()["misses"][0]["url"] == f"https://{host}/a"
+
+
+def test_now_and_then(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What was counted is written down while the proxy runs, in a tree that may change."""
+    trees = [
+        Cache(tmp_path / name, mode="normal", freshness="auto", private=False) for name in "ab"
+    ]
+    files = [tmp_path / name / ".cachy/stats.json" for name in "ab"]
+
+    def request() -> None:
+        exchange = trees[0].exchange(
+            Request(method="GET", scheme="http", host="h", port=80, path=b"/../", headers=[])
+        )
+        exchange.decide()
+        exchange.close(whole=False)
+
+    async def work() -> None:
+        current = trees[0]
+        task = asyncio.create_task(keep(lambda: current))
+        for tree, file in zip(trees, files, strict=True):
+            current = tree
+            request()
+            while not file.exists():
+                await asyncio.sleep(0.01)
+        task.cancel()
+
+    monkeypatch.setattr("cachy.keeping.PAUSE", 0.01)
+    asyncio.run(asyncio.wait_for(work(), 10))
+    assert '"client-left":{"count":1' in files[1].read_text()

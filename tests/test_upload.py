@@ -20,10 +20,10 @@ from support.tree import temporary, tree, wait_until
 MB = 1 << 20
 
 
-def curl(proxy: Proxy, *args: str) -> tuple[int, bytes]:
+def curl(proxy: Proxy, *args: str, stdin: bytes = b"") -> tuple[int, bytes]:
     """The status, and what came."""
     command = ["curl", "-sS", "--max-time", "30", "-x", proxy.url, "-w", "%{stderr}%{http_code}"]
-    done = subprocess.run([*command, *args], capture_output=True, check=False)
+    done = subprocess.run([*command, *args], input=stdin, capture_output=True, check=False)
     assert done.stderr[-3:].isdigit(), done.stderr
     return int(done.stderr[-3:]), done.stdout
 
@@ -47,6 +47,9 @@ def test_with_curl(
     for scheme in ("http", "https"):
         reply = fetch(shared_proxy, f"{scheme}://{host}/dir/six-1.0.whl")
         assert (reply.body, reply.cache_status) == (b"two!", "cachy; hit")
+    # What comes from a pipe is sent in chunks.
+    assert curl(shared_proxy, *auth, "-T", "-", cached(url), stdin=b"two!!") == (204, b"")
+    assert curl(shared_proxy, *auth, "-T", str(file), cached(url))[0] == 204
     assert curl(shared_proxy, *auth, cached(url)) == (200, b"two!")
     assert curl(shared_proxy, *auth, "-r", "1-2", cached(url)) == (206, b"wo")
     assert curl(shared_proxy, *auth, "-I", cached(url))[0] == 200
@@ -151,14 +154,14 @@ def test_while_it_is_fetched(
     assert fetch(shared_proxy, url).body == b"mine"
 
 
-@pytest.mark.parametrize("protocol", ["--http1.1", "--http2"])
+@pytest.mark.parametrize(("protocol", "size"), [("--http1.1", 300), ("--http2", 100)])
 def test_memory_is_flat(
-    shared_proxy: Proxy, shared_dir: Path, tmp_path: Path, host: str, protocol: str
+    shared_proxy: Proxy, shared_dir: Path, tmp_path: Path, host: str, protocol: str, size: int
 ) -> None:
-    """300 MB on their way, with Expect: 100-continue as curl sends it; with a wrong token too."""
+    """So many MB, with Expect: 100-continue as curl sends it; with a wrong token too."""
     file = tmp_path / "big"
     with file.open("wb") as big:
-        for _ in range(300):
+        for _ in range(size):
             big.write(os.urandom(1024) * 1024)
     url = cached(f"https://{host}/big")
     if protocol == "--http2":

@@ -156,6 +156,10 @@ impl Visit {
             let presented = guard::presented(&request.headers);
             let right = |token: &Vec<u8>| token::is_right(&context.store.tree, token);
             if !presented.as_ref().is_some_and(right) {
+                // Somebody may have removed it: what the answer tells of has to be there.
+                if let Err(error) = token::ensure(&context.store.tree) {
+                    context.store.troubles.say(&error);
+                }
                 let given = request.headers.has("authorization");
                 return Err(Box::new(text::unauthorized(context.store, given)));
             }

@@ -17,7 +17,8 @@ impl Ledger {
     pub fn save(&self, tree: &Tree) -> Result<()> {
         let mut saved = self.saved.lock();
         let now = self.totals();
-        if now == *saved {
+        // A folder that somebody removed isn't made again for this.
+        if now == *saved || !tree.dir()?.is_dir(".cachy") {
             return Ok(());
         }
         let _alone = tree.lock_stats()?;
