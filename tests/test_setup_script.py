@@ -91,6 +91,18 @@ def test_no_tools(bare: Bare, ca: CA) -> None:
     assert bare.run("cat", "/etc/environment").output == "LANG=C\nLATER=1\n"
 
 
+def test_roots_come_later(bare: Bare, ca: CA) -> None:
+    """The package with the roots, installed behind the script, finds the certificate; undone, it's gone."""
+    bare.run("sh", "/tmp/setup.sh", PATH=NO_TOOLS).ok()
+    tool = "/usr/local/bin/update-ca-certificates"
+    bare.write(tool, TOOL.format(anchors="/usr/local/share/ca-certificates", bundle=BUNDLE))
+    bare.sh(f"chmod +x {tool} && {tool}").ok()
+    assert bare.run("cat", BUNDLE).output == ROOTS + ca.pem.read_text().strip() + "\n"
+    bare.run("sh", "/tmp/setup.sh").ok()
+    bare.run("sh", f"{HOME}/undo.sh").ok()
+    assert bare.run("cat", BUNDLE).output == ROOTS
+
+
 def test_clients_own(bare: Bare, ca: CA) -> None:
     """Clients with roots of their own: certifi's, pip's, and what the environment names already."""
     bare.write("/root/venv/lib/certifi/cacert.pem", ROOTS)
