@@ -49,9 +49,15 @@ def test_shells(bare: Bare, ca: CA, shell: str) -> None:
         assert bare.run("cat", BUNDLE).output == ca.pem.read_text().strip() + "\n"
         env = bare.run("cat", "/etc/environment").output
         assert env == f"# cachy: begin\nNODE_EXTRA_CA_CERTS={HOME}/ca.pem\n# cachy: end\n"
-    assert bare.run(*shell.split(), "/tmp/setup.sh", "undo").ok().output == "cachy: undone\n"
+    assert (
+        bare.run(*shell.split(), "/tmp/setup.sh", "undo", PATH=NO_TOOLS).ok().output
+        == "cachy: undone\n"
+    )
     assert bare.state() == before
-    assert "nothing to undo" in bare.run(*shell.split(), "/tmp/setup.sh", "undo").ok().output
+    assert (
+        "nothing to undo"
+        in bare.run(*shell.split(), "/tmp/setup.sh", "undo", PATH=NO_TOOLS).ok().output
+    )
 
 
 def test_tools(bare: Bare, ca: CA) -> None:
@@ -165,7 +171,7 @@ def test_java(bare: Bare, ca: CA) -> None:
         added = f"alias\n{ca.pem.read_text().strip()}\nend\n"
         assert bare.run("cat", store).output == ROOTS + added
         bare.write(store, ROOTS + added + change)
-        bare.run("sh", f"{HOME}/undo.sh").ok()
+        bare.run("sh", f"{HOME}/undo.sh", PATH=NO_TOOLS).ok()
         assert bare.run("cat", store).output == ROOTS + change
         assert change or bare.state() == before
 
