@@ -128,6 +128,10 @@ def test_end(enclosed: Enclosing) -> None:
     """Its code is the command's, or tells the signal."""
     for script, code in (("exit 7", 7), ("kill -KILL $$", 137), ("kill -TERM $$", 143)):
         assert enclosed("sh", "-c", script).returncode == code
+    file = enclosed.bundle.parent / "script"
+    file.write_text("exit 6\n")
+    file.chmod(0o755)
+    assert enclosed(str(file)).returncode == 6
     done = enclosed("/nonexistent/command")
     assert "FileNotFoundError: [Errno 2] No such file or directory: '/nonexistent" in done.stderr
 

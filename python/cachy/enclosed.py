@@ -61,7 +61,7 @@ def run_enclosed(
     passed on to it; call it in the main thread.
 
     Args:
-        command: The program, looked for in this process's ``PATH``, and its arguments.
+        command: The program, looked for in the ``PATH`` of `env`, and its arguments.
         env: Its environment, less what names a proxy.
         proxy_url: ``http://[user:password@]host:port``, of a proxy in regular mode.
         bundle: The roots trusted inside, the proxy's CA among them, as PEM; seen in place of the system's.
@@ -109,8 +109,14 @@ def run_enclosed(
             if "unsupported" in message:
                 raise Unsupported(_why(message["unsupported"], message["why"]))
             raise OSError(message["failed"], message["why"], message["file"])
-        with Relay(ours, proxy_url, run) as relay:
-            while process.poll() is None and not relay.ended:
-                signals.attend(process.pid)
-        process.wait()
+        try:
+            with Relay(ours, proxy_url, run) as relay:
+                while process.poll() is None and not relay.ended:
+                    signals.attend(process.pid)
+            process.wait()
+        except BaseException:
+            # The one inside ends all of it.
+            process.terminate()
+            process.wait()
+            raise
     return process.returncode

@@ -193,9 +193,10 @@ system() {
         /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem; do
         if [ -z "$bundle" ] && [ -f "$file" ]; then bundle=$file; fi
     done
+    # Where it comes later, it is needed to undo.
+    journal refresh - "$refresh"
     if command -v "$refresh" >/dev/null; then
         if [ -n "$bundle" ]; then keep generated "$(readlink -f "$bundle")"; fi
-        journal refresh - "$refresh"
         "$refresh" >"$home/log" 2>&1 </dev/null || say "$refresh failed: $(tail -n 1 "$home/log")"
         rm -f "$home/log"
     fi

@@ -20,7 +20,7 @@ _BUILD = """
 set -e
 mount -t tmpfs -o mode=755 tmpfs "$1"
 cd "$1"
-mkdir -p etc/apt/apt.conf.d etc/apt/preferences.d var/lib/dpkg var/lib/apt/lists/partial \\
+mkdir -p etc/ssl/certs etc/apt/apt.conf.d etc/apt/preferences.d var/lib/dpkg var/lib/apt/lists/partial \\
     var/cache/apt/archives/partial var/log/apt var/tmp root tmp proc dev run usr
 chmod 1777 tmp var/tmp
 touch var/lib/dpkg/status etc/environment

@@ -1,8 +1,10 @@
 """The process around the command: ``python -m cachy.enclosure.inside CHANNEL ORDERS``, two numbers."""
 
 import asyncio
+import errno
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -56,15 +58,26 @@ class Inside:
         Raises:
             OSError: There is no such command.
         """
-        process = subprocess.Popen(
-            self._orders.command,
-            env=self._orders.env,
-            preexec_fn=_before_the_command,  # noqa: PLW1509 (there is one thread yet)
-        )
+        try:
+            process = self._spawn(self._orders.command)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            # A script that doesn't say what runs it is the shell's.
+            path = self._orders.env.get("PATH")
+            program = shutil.which(self._orders.command[0], path=path)
+            process = self._spawn(["/bin/sh", program or "", *self._orders.command[1:]])
         tell(self._channel, {"started": process.pid})
         # Connections wait meanwhile: all of them listen already.
         threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True).start()
         return process
+
+    def _spawn(self, command: list[str]) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            command,
+            env=self._orders.env,
+            preexec_fn=_before_the_command,  # noqa: PLW1509 (there is one thread yet)
+        )
 
     async def _serve(self) -> None:
         asyncio.get_running_loop().set_exception_handler(_lost)

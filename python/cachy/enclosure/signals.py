@@ -16,6 +16,8 @@ PASSED_ON = frozenset(
     }
 )
 WATCHED = PASSED_ON | {signal.SIGCHLD}
+#: In seconds.
+_TURN = 0.5
 
 
 @contextmanager
@@ -39,7 +41,10 @@ def attend(pid: int) -> None:
     What a terminal sends reaches all of the process group by itself, and isn't passed on.
     """
     while True:
-        found = signal.sigwaitinfo(WATCHED)
+        # Where another thread took one, Python's own handler gets its turn.
+        found = signal.sigtimedwait(WATCHED, _TURN)
+        if found is None:
+            continue
         if found.si_signo == signal.SIGCHLD:
             return
         # Sent by a process, not by the kernel.
