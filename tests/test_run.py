@@ -75,6 +75,7 @@ def test_clients_of_a_hostile_environment(
     home.mkdir()
     (home / ".npmrc").write_text("cafile=/nonexistent\nhttps-proxy=http://127.0.0.1:1\n")
     (home / ".wgetrc").write_text("ca_certificate=/nonexistent\nhttps_proxy=http://127.0.0.1:1\n")
+    (home / ".curlrc").write_text("proxy=http://127.0.0.1:1\ncacert = /nonexistent\nsilent\n")
     (home / ".gitconfig").write_text("[http]\nproxy=http://127.0.0.1:1\nsslCAInfo=/nonexistent\n")
     script = f"""
         curl -fsS https://{host}/curl-1.0.tar.gz || echo curl fails
@@ -120,11 +121,22 @@ def test_runs_are_counted_apart(
 
 def test_a_signal_is_the_commands(command: Cachy, open_proxy: Proxy) -> None:
     """SIGTERM reaches it, its exit code is ours, and the report still comes."""
-    script = "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done"
+    script = """trap 'exit 9' TERM
+        for task in /proc/$PPID/task/*; do
+            [ ${task##*/} = $PPID ] || sed -n 's/^SigBlk://p' $task/status
+        done
+        echo ready
+        while :; do sleep 0.05; done"""
     with command.start("run", "--proxy", open_proxy.url, "--", "sh", "-c", script) as process:
-        assert process.stdout and process.stdout.readline() == "ready\n"
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=10)
+        try:
+            assert process.stdout
+            (mask,) = iter(process.stdout.readline, "ready\n")
+            # A thread that would take it would take it from the one that waits.
+            assert int(mask, 16) & (1 << (signal.SIGTERM - 1))
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=10)
+        finally:
+            process.kill()
     assert process.returncode == 9
     assert said.startswith("cachy: 0 requests")
 

@@ -92,8 +92,9 @@ VARIABLES = (
 #: What git takes from ``GIT_CONFIG_COUNT`` and its like, which wins over its files.
 GIT = (("http.proxy", "{proxy}"), ("http.sslCAInfo", "{bundle}"))
 
-#: What is above it in wget's file is the user's.
-WGET_MARK = "\n# cachy\n"
+#: What is above it in a file is the user's.
+MARK = "\n# cachy\n"
+
 #: Lines for wget, whose file wins over the variables.
 WGET_PROXY = """
 # cachy
@@ -107,6 +108,18 @@ WGET_DIRECT = """
 use_proxy = off
 """
 WGET_TRUST = "ca_certificate = {bundle}\n"
+
+#: Lines for curl, whose file wins over the variables, too.
+CURL_PROXY = """
+# cachy
+proxy = "{proxy}"
+noproxy = "{direct}"
+"""
+CURL_DIRECT = """
+# cachy
+proxy = ""
+"""
+CURL_TRUST = 'cacert = "{bundle}"\n'
 
 #: Lines for apt, read last of all, so that they win; clearing takes the settings of single hosts away.
 APT_DIRECT = """

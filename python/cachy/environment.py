@@ -2,16 +2,13 @@
 
 import os
 import re
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import certifi
 
-from cachy import clients, java
+from cachy import clients, java, rcfiles
 from cachy._core import system_ca_bundle
 from cachy.through import PEM, Proxy
 
@@ -82,15 +79,15 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     # Others read it: apt's methods are of another user.
     folder.chmod(0o755)
-    write(Path(values.bundle), roots() + "\n# cachy\n" + ca)
-    # It may hold passwords of the user's.
+    rcfiles.write(Path(values.bundle), roots() + "\n# cachy\n" + ca)
     lines = (clients.WGET_PROXY if by_proxy else clients.WGET_DIRECT) + clients.WGET_TRUST
-    theirs = wgetrc(environ, Path(values.wgetrc))
-    write(Path(values.wgetrc), theirs + lines.format(**fields), mode=0o600)
+    rcfiles.wget(Path(values.wgetrc), environ, lines.format(**fields))
     lines = (clients.APT_PROXY if by_proxy else clients.APT_DIRECT) + clients.APT_TRUST
-    write_apt(folder, environ, lines.format(**fields))
+    rcfiles.apt(folder, environ, lines.format(**fields))
+    lines = (clients.CURL_PROXY if by_proxy else clients.CURL_DIRECT) + clients.CURL_TRUST
+    curl = rcfiles.curl(folder, environ, lines.format(**fields))
 
-    changes = Changes()
+    changes = Changes(set={"CURL_HOME": str(folder)} if curl else {})
     for variable in clients.VARIABLES:
         # npm takes its names in any case, the last one wins.
         if variable.name.startswith("npm_"):
@@ -118,7 +115,8 @@ def take_back(environ: Mapping[str, str]) -> Changes:
     Args:
         environ: An environment that has them.
     """
-    changes = Changes(unset=[variable.name for variable in clients.VARIABLES])
+    names = ["CURL_HOME", *(variable.name for variable in clients.VARIABLES)]
+    changes = Changes(unset=names)
     add_git(changes, environ, [])
     if changes.set.pop("GIT_CONFIG_COUNT", "0") != "0":
         changes.set["GIT_CONFIG_COUNT"] = str(len(changes.set) // 2)
@@ -134,75 +132,12 @@ def take_back(environ: Mapping[str, str]) -> Changes:
     return changes
 
 
-def write(path: Path, text: str, mode: int = 0o644) -> None:
-    """Writes a file in one step, so that nobody reads half of it."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(descriptor, "w", errors="surrogateescape") as file:
-            file.write(text)
-        os.chmod(name, mode)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
 def roots() -> str:
     """The roots that this system trusts, PEM."""
     path = system_ca_bundle() or certifi.where()
     text = Path(path).read_text(errors="replace")
     # Of a bundle that `cachy env` made, for one.
     return "".join(f"{each}\n" for each in dict.fromkeys(PEM.findall(text)))
-
-
-def wgetrc(environ: Mapping[str, str], ours: Path) -> str:
-    """The user's settings of wget."""
-    place = Path(environ.get("WGETRC") or Path(environ.get("HOME", "/")) / ".wgetrc")
-    try:
-        text = place.read_text(errors="surrogateescape")
-    except OSError:
-        return ""
-    # Of an environment that `cachy env` made.
-    return text.partition(clients.WGET_MARK)[0] if place == ours else text
-
-
-def write_apt(folder: Path, environ: Mapping[str, str], ours: str) -> None:
-    """Settings of apt.
-
-    ``APT_CONFIG`` is read first, then ``apt.conf.d``, then what ``Dir::Etc::main`` names, which wins:
-    so the first says that the last is ours, and ours includes the user's.
-    """
-    first, last = folder / "apt.conf", folder / "apt-last.conf"
-    main, before = apt_main(environ), Path(environ.get("APT_CONFIG") or "/")
-    write(last, including(main, last) + ours)
-    write(first, including(before, first) + f'Dir::Etc::main "{last}";\n')
-
-
-def including(theirs: Path, ours: Path) -> str:
-    """What makes a file of ours include one of the user's."""
-    if theirs == ours:
-        # An environment that `cachy env` made: what was included stays so.
-        lines = ours.read_text().splitlines(keepends=True) if ours.is_file() else []
-        return "".join(line for line in lines if line.startswith("#include "))
-    return f'#include "{theirs}";\n' if theirs.is_file() else ""
-
-
-def apt_main(environ: Mapping[str, str]) -> Path:
-    """The file that apt reads last in an environment."""
-    default = Path("/etc/apt/apt.conf")
-    tool = shutil.which("apt-config", path=environ.get("PATH"))
-    if tool is None or not environ.get("APT_CONFIG"):
-        return default
-    asked = subprocess.run(
-        [tool, "shell", "MAIN", "Dir::Etc::main/f"],
-        check=False,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=dict(environ),
-    )
-    found = re.match(r"MAIN='(.*)'\s*$", asked.stdout)
-    return Path(found[1]) if found else default
 
 
 def add_git(changes: Changes, environ: Mapping[str, str], ours: list[tuple[str, str]]) -> None:

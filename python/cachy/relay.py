@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import ssl
 import threading
 from dataclasses import replace
@@ -53,6 +54,8 @@ class Relay:
         self._thread.join()
 
     def _run(self) -> None:
+        # They are the main thread's, which may wait for them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         loop = self._loop
         try:
             server = loop.run_until_complete(
