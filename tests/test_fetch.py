@@ -29,6 +29,7 @@ def test_own_proxy(
     origin.route(f"https://{host}/a-1.0.tar.gz", b"1")
     result = fetch("--dir", tmp_path, *command.settings, f"https://{host}/a-1.0.tar.gz")
     assert result.exit_code == 0, result.output
+    assert result.stderr == "cachy: 1 fetched, 1 B\n"
     assert (tmp_path / host / "a-1.0.tar.gz").read_bytes() == b"1"
 
 

@@ -235,6 +235,24 @@ def test_a_proxy_that_is_no_cachy(command: Cachy, plain: Proxy) -> None:
     assert done.output.startswith("cachy: no report: that proxy tells none")
 
 
+def test_transparent(
+    command: Cachy, open_proxy: Proxy, origin: Origin, host: str, tmp_path: Path
+) -> None:
+    """No variable leads there, and it is counted all the same."""
+    pytest.importorskip("cachy.enclosed")
+    need("curl")
+    origin.route(f"https://{host}/a-1.0.tar.gz", b"1")
+    script = f"curl -fsS https://{host}/a-1.0.tar.gz; env | grep -i '_proxy='; kill -TERM $$"
+    report = tmp_path / "r.json"
+    own = ("run", "--transparent", "--proxy", open_proxy.url, "--report", report)
+    done = command.run(*own, "--", "sh", "-c", script)
+    if "--transparent is not possible here" in done.output:
+        pytest.skip(done.output)
+    assert done.status == 128 + signal.SIGTERM
+    assert done.output.startswith("1cachy: 1 request, ")
+    assert json.loads(report.read_text())["requests"] == 1
+
+
 def test_subprocesses_leave_nothing(command: Cachy) -> None:
     """No temporary folder of all those runs is left."""
     assert [path.name for path in command.home.glob("cachy*")] == []

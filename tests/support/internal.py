@@ -7,6 +7,8 @@ from typing import Any
 
 from mitmproxy import ctx, http
 
+from cachy import options
+
 
 class Internal:
     """Answers under ``cachy.internal``."""
@@ -66,4 +68,5 @@ class Internal:
         return {"requests": 0, "hits": 0, "bytes": bytes_, "misses": [], "omitted": 0}
 
 
-addons = [Internal()]
+# Where cachy does it itself, there is nothing to stand in for.
+addons = [] if "cachy_host" in options.NAMES else [Internal()]

@@ -25,9 +25,9 @@ from cachy.ways import running
 )
 @click.option("--unset", is_flag=True, help="Lines that take them away.")
 def command(shell: str, proxy: str, unset: bool) -> None:
-    """Prints what makes a shell's clients use a proxy that runs, and trust it.
+    """Prints what leads a shell to a proxy that runs.
 
-    They are the variables of `cachy run`, for pip, uv, npm, cargo, git, curl, wget, apt, Java and
+    Its clients then use that proxy and trust it. They are the variables of `cachy run`, for pip, uv, npm, cargo, git, curl, wget, apt, Java and
     others. The files that they name (the system's roots with the proxy's CA, settings of wget and apt)
     lie in $XDG_STATE_HOME/cachy, else in ~/.local/state/cachy, root's in /var/lib/cachy.
 

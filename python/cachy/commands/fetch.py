@@ -103,6 +103,9 @@ def command(
             ]
         )
     failed = [each for each in results if each.failure is not None]
+    if not failed and not as_json:
+        total = size(sum(each.bytes for each in results))
+        aside().print(f"cachy: {len(results)} fetched, {total}")
     if failed:
         raise No(f"{len(failed)} of {len(results)} could not be fetched")
 
@@ -143,7 +146,10 @@ def fetch_all(fetcher: Fetcher, wanted: list[Wanted], jobs: int) -> list[Fetched
     results: list[Fetched] = []
     arrived = 0
     lock = threading.Lock()
-    with Progress(*columns, console=aside(), transient=True) as bar:
+    console = aside()
+    # A log has no use for a bar.
+    quiet = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=quiet) as bar:
         task = bar.add_task("", total=len(wanted), size=size(0))
 
         def progress(count: int) -> None:

@@ -63,9 +63,9 @@ def command(
     verbose: bool,
     arguments: tuple[str, ...],
 ) -> None:
-    """Runs a proxy for everybody, in the foreground, and prints what to do next.
+    """Runs a proxy for everybody, in the foreground.
 
-    It is mitmdump with the addon. By default only this machine can reach it.
+    It is mitmdump with the addon, and prints what to do next. By default only this machine can reach it.
 
     \b
       cachy serve
