@@ -13,6 +13,7 @@ use crate::entry::{Entry, Placed};
 use crate::freshness::{age, clock, format_date};
 use crate::headers::Headers;
 use crate::key::Target;
+use crate::ledger::Meter;
 use crate::link::StatusLink;
 use crate::meta::{Millis, Stored};
 use crate::multipart::{content_range, multipart};
@@ -28,7 +29,14 @@ pub struct Answer {
     pub headers: Headers,
     /// What follows.
     pub body: Body,
+    /// What `Cache-Status` says of it.
+    pub cache_status: CacheStatus,
+    /// Counts what is read of the body.
+    pub meter: Option<Meter>,
 }
+
+/// A larger body, bytes, takes a while to be read: it is locked so long, see [`crate::prune`].
+const AT_ONCE: u64 = 64 << 10;
 
 /// Fields that a 304 carries (RFC 9110 section 15.4.5).
 const WITH_304: [&str; 8] = [
@@ -62,10 +70,17 @@ pub fn stored(
     }
     headers.set("Age", age(&record, now).to_string());
     let body = match (record.stored, file) {
-        (Stored::File { seen, .. }, Some(file)) => Body::File {
-            file: file.into(),
-            rest: 0..seen.size,
-        },
+        (Stored::File { seen, .. }, Some(file)) => {
+            if seen.size > AT_ONCE {
+                // Where locks are not to be had, it may be evicted while it is read, which harms
+                // nobody but whoever counts bytes.
+                let _ = file.try_lock_shared();
+            }
+            Body::File {
+                file: file.into(),
+                rest: 0..seen.size,
+            }
+        }
         (Stored::Link { body, .. } | Stored::Slash { body }, _) => Body::bytes(body),
         (Stored::File { .. }, None) => Body::bytes(Vec::new()),
     };
@@ -157,6 +172,8 @@ fn finish(
         status: code,
         headers,
         body,
+        cache_status: status,
+        meter: None,
     };
     if code == 200 {
         match conditional::evaluate(request, &answer.headers) {
@@ -266,6 +283,8 @@ pub(crate) fn not_modified(answer: Answer) -> Answer {
         status: 304,
         headers,
         body: Body::bytes(Vec::new()),
+        cache_status: answer.cache_status,
+        meter: None,
     }
 }
 
@@ -278,6 +297,8 @@ pub(crate) fn bare(code: u16, answer: &Answer) -> Answer {
         status: code,
         headers,
         body: Body::bytes(Vec::new()),
+        cache_status: answer.cache_status,
+        meter: None,
     }
 }
 

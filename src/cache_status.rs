@@ -19,16 +19,24 @@ pub enum Forwarded {
     Request,
 }
 
-impl fmt::Display for Forwarded {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str(match self {
+impl Forwarded {
+    /// As the field spells it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
             Self::Bypass => "bypass",
             Self::Method => "method",
             Self::UriMiss => "uri-miss",
             Self::VaryMiss => "vary-miss",
             Self::Stale => "stale",
             Self::Request => "request",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Forwarded {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(self.word())
     }
 }
 
@@ -66,6 +74,12 @@ impl CacheStatus {
             forwarded: Some(why),
             ..Self::default()
         }
+    }
+
+    /// Whether the body lay in the tree before, and no other request fetched it.
+    #[must_use]
+    pub fn is_from_tree(&self) -> bool {
+        self.hit || (self.forwarded_status == Some(304) && !self.collapsed)
     }
 
     /// With a word of explanation.

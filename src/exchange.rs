@@ -6,11 +6,13 @@
 //! [`Exchange::end`] and [`Exchange::commit`] take the body. What has to be fetched without a
 //! client comes out of [`Exchange::work`], as another exchange.
 
+mod count;
 mod decide;
 mod hold;
 mod hop;
 mod reply;
 mod share;
+mod visit;
 
 pub use hold::Look;
 
@@ -24,12 +26,15 @@ use crate::entry::Entry;
 use crate::error::Result;
 use crate::flight::Flight;
 use crate::flights::{Lead, Outcome, Seat};
+use crate::freshness::clock;
 use crate::headers::Headers;
+use crate::internal::{Host, Visit};
 use crate::key::Target;
 use crate::layout::RelPath;
+use crate::ledger::Tally;
 use crate::meta::{Millis, Record};
 use crate::options::{Mode, Policy};
-use crate::redirect::Hop;
+use crate::redirect::{Hop, names_signature};
 use crate::request::Request;
 use crate::store::{Kept, Store};
 
@@ -55,6 +60,9 @@ pub enum Step {
     Read,
     /// Somebody fetches this; decide again when there is news of that flight.
     Wait,
+    /// It is an upload: pass its body through [`Exchange::write`] and [`Exchange::end`], and decide
+    /// again.
+    Take,
 }
 
 /// How a request goes upstream.
@@ -154,6 +162,11 @@ pub struct Exchange {
     hop: Option<Hop>,
     /// The redirect that is being followed, for the client if that leads to nothing.
     redirect: Option<(u16, Headers)>,
+    tally: Tally,
+    /// Upstream's status code.
+    code: u16,
+    /// It is for the proxy itself.
+    visit: Option<Box<Visit>>,
 }
 
 /// A 304 to be written down.
@@ -190,7 +203,24 @@ impl Exchange {
             hold: None,
             hop: None,
             redirect: None,
+            tally: Tally::default(),
+            code: 0,
+            visit: None,
         }
+    }
+
+    /// Has what becomes of it counted.
+    #[must_use]
+    pub fn counted(mut self, tally: Tally) -> Self {
+        self.tally = tally;
+        self
+    }
+
+    /// Has it answered by the proxy itself.
+    #[must_use]
+    pub fn visiting(mut self, host: Arc<Host>) -> Self {
+        self.visit = Some(Box::new(Visit::new(host)));
+        self
     }
 
     /// The request that it is about.
@@ -199,11 +229,36 @@ impl Exchange {
         &self.request
     }
 
-    /// Body bytes from upstream.
+    /// What has been done with it so far, and why.
+    #[must_use]
+    pub fn status(&self) -> CacheStatus {
+        self.status
+    }
+
+    /// Nothing answers it: worth a line in the journal of misses, where it could be fetched later.
+    fn note_miss(&self, now: Millis) {
+        let Some(target) = &self.target else {
+            return;
+        };
+        let private = self.request.credential().is_some() || names_signature(target);
+        if !private && !self.is_detached() && !self.store.is_passive() {
+            let accept = self.request.headers.text("accept");
+            self.store
+                .misses
+                .note(&self.store.tree, &target.url(), accept, now);
+        }
+    }
+
+    /// Body bytes from upstream; those of an upload.
     ///
     /// # Errors
-    /// Where they can't be decoded: the client's download has to break off.
+    /// Where they can't be decoded: the client's download has to break off. Where an upload can't be
+    /// written: [`Exchange::decide`] tells what to answer.
     pub fn write(&mut self, bytes: &[u8], now: Millis) -> io::Result<()> {
+        if let Some(visit) = &mut self.visit {
+            return visit.write(&self.store, bytes);
+        }
+        self.tally.received(bytes.len());
         if let Some(lead) = &self.sharing.lead {
             lead.moved(now);
         }
@@ -227,6 +282,10 @@ impl Exchange {
     /// Upstream is done with the body. `clean`: a connection that closed did so in good order.
     /// Returns whether the body is whole, that is, whether the client may be told so.
     pub fn end(&mut self, clean: bool) -> bool {
+        if let Some(visit) = &mut self.visit {
+            visit.end();
+            return true;
+        }
         let Some(flight) = &mut self.flight else {
             return true;
         };
@@ -235,6 +294,10 @@ impl Exchange {
             self.record = None;
         }
         self.ended = whole;
+        if whole {
+            self.count_body();
+            self.tally.over(clock);
+        }
         whole
     }
 
@@ -247,6 +310,7 @@ impl Exchange {
 
     /// Stores what is whole, and what was confirmed. Waits for the disk.
     pub fn commit(&mut self) {
+        self.count_rest(None);
         let done = self.try_commit();
         // What can't be stored now is fetched for nobody else in vain.
         let stored = !matches!(done, Ok(Some(Kept::Busy)) | Err(_));
@@ -280,6 +344,8 @@ impl Exchange {
 
     /// Lets the clients see the end of the body: whole, or cut.
     pub fn close(&mut self, whole: bool) {
+        self.count_rest(Some("client-left"));
+        self.visit = None;
         // What wasn't committed is dropped here; the clients read on through the pipe.
         let begun = self.flight.is_some();
         if let Some(mut flight) = self.flight.take() {
@@ -303,6 +369,7 @@ impl Exchange {
     }
 
     fn answer(&self, entry: Entry, status: CacheStatus, now: Millis) -> Answer {
+        self.store.used(&entry.slot, now);
         let head = self.request.is_head();
         answer::stored(entry, &self.request.headers, head, status, now)
     }

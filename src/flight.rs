@@ -204,6 +204,7 @@ impl Flight {
         request: &Headers,
         mut record: Record,
     ) -> Result<Option<Kept>> {
+        let mut body = None;
         let temp = match std::mem::replace(&mut self.keep, Keep::Nothing) {
             Keep::Nothing => return Ok(None),
             Keep::File {
@@ -220,6 +221,7 @@ impl Flight {
                     seen: Seen::from(stat),
                     sha256: hex(&hash.finalize()),
                 };
+                body = Some(file);
                 Some(temp)
             }
             Keep::Status { link: None, body } => {
@@ -238,6 +240,10 @@ impl Flight {
             }
         };
         let kept = store.put(target, request, &record, temp)?;
+        if let Some(body) = body {
+            // Who reads along goes on holding it as the readers of a whole file do.
+            let _ = body.try_lock_shared();
+        }
         store.troubles.over();
         Ok(Some(kept))
     }

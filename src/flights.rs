@@ -120,6 +120,12 @@ impl Flights {
             underway: begun,
         })
     }
+
+    /// Whether a URL is being fetched.
+    #[must_use]
+    pub fn has(&self, url: &str) -> bool {
+        self.underway.lock().contains_key(url)
+    }
 }
 
 impl Underway {

@@ -12,9 +12,9 @@ use crate::options::Policy;
 use crate::shape;
 
 /// How long a 404, a 410 or a temporary redirect without stated freshness is served unasked.
-const TEMPORARY: u64 = 600;
+pub(crate) const TEMPORARY: u64 = 600;
 /// No check is repeated within this time.
-const AGAIN: Millis = 5_000;
+pub(crate) const AGAIN: Millis = 5_000;
 
 /// What to do with a stored response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub fn age(record: &Record, now: Millis) -> u64 {
 
 /// Freshness lifetime in seconds that the origin states (RFC 9111 section 4.2.1), 0 where it wants
 /// to be asked each time; `None` where it says nothing.
-fn lifetime(record: &Record) -> Option<u64> {
+pub(crate) fn lifetime(record: &Record) -> Option<u64> {
     let control = CacheControl::of(&record.headers);
     if control.no_cache {
         return Some(0);
@@ -112,7 +112,7 @@ fn lifetime(record: &Record) -> Option<u64> {
 }
 
 /// Seconds behind its lifetime for which the origin lets it be served while it is checked.
-fn grace(record: &Record) -> u64 {
+pub(crate) fn grace(record: &Record) -> u64 {
     let control = CacheControl::of(&record.headers);
     let forbidden = control.no_cache || control.must_revalidate;
     let grace = control.stale_while_revalidate.filter(|_| !forbidden);
@@ -133,7 +133,7 @@ pub fn initial_age(headers: &Headers, delay: Millis, now: Millis) -> u64 {
 }
 
 /// Whether a status without stated freshness is kept for a while only.
-fn is_temporary(status: u16) -> bool {
+pub(crate) fn is_temporary(status: u16) -> bool {
     matches!(status, 302 | 303 | 307 | 404 | 410)
 }
 

@@ -43,6 +43,8 @@ pub fn growing(
         status: record.status,
         headers,
         body: Body::bytes(Vec::new()),
+        cache_status: status,
+        meter: None,
     };
     match conditional::evaluate(&request.headers, &answer.headers) {
         Outcome::Send => {}

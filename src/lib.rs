@@ -27,7 +27,20 @@
 //!    file into the tree, under [`locks`]. Whatever the disk refuses is said once ([`troubles`]),
 //!    and the client never notices.
 //!
-//! Apart from all that, `enclosure` is what runs a command in a network of its own.
+//! # The tree, for people
+//!
+//! What the commands and the addon do with the tree as a whole, in use or at rest: [`survey`] looks
+//! through it, [`pattern`] tells what a person means, [`inspect`] what a request would get
+//! ([`outlook`]: for how long). [`upload`] puts a person's file, [`removal`] takes entries away,
+//! [`verify`] compares bytes with records, [`summary`] counts. [`last_use`] remembers what is used,
+//! [`prune`] and [`orphans`] make room by that, [`budget`] knows when (`cachy_max_size`). [`misses`]
+//! is the journal of what was asked for in vain.
+//!
+//! # Beside it
+//!
+//! What is asked of the proxy itself goes another way: [`internal`] answers it, and [`put`] takes the
+//! files that people upload. Whatever becomes of a request, the [`ledger`] is told. `enclosure` is what
+//! runs a command in a network of its own.
 //!
 //! [`options`] are what people set, [`error`] what goes wrong, [`headers`] what HTTP is made of.
 //! `python.rs` and what is below it alone know Python.
@@ -36,6 +49,7 @@
 
 pub mod answer;
 pub mod body;
+pub mod budget;
 pub mod cache_control;
 pub mod cache_status;
 pub mod coding;
@@ -51,28 +65,43 @@ pub mod freshness;
 pub mod growing;
 pub mod headers;
 mod hex;
+pub mod inspect;
+pub mod internal;
 pub mod key;
+pub mod last_use;
 pub mod layout;
+pub mod ledger;
 pub mod link;
 pub mod locks;
 pub mod meta;
+pub mod misses;
 pub mod multipart;
 pub mod options;
 pub mod origins;
+pub mod orphans;
+pub mod outlook;
 pub mod owner;
+pub mod pattern;
 pub mod pipe;
 pub mod place;
+pub mod prune;
+pub mod put;
 pub mod range;
 pub mod redirect;
+pub mod removal;
 pub mod request;
 pub mod select;
 pub mod shape;
 pub mod storable;
 pub mod store;
 pub mod suffix;
+pub mod summary;
+pub mod survey;
 mod sweep;
 pub mod tree;
 pub mod troubles;
+pub mod upload;
+pub mod verify;
 pub mod way;
 
 #[cfg(feature = "python")]

@@ -35,8 +35,7 @@ impl Tree {
     /// As [`Tree::lock_entry`], where nobody holds it.
     #[must_use]
     pub fn try_lock_entry(&self, rel: &RelPath) -> Option<Lock> {
-        let file = self.lock_file(&stripe(rel)).ok()?;
-        file.try_lock().is_ok().then_some(Lock(file))
+        self.try_lock_alone(&stripe(rel))
     }
 
     /// For whoever relies on files staying files: many at a time.
@@ -52,7 +51,22 @@ impl Tree {
     /// # Errors
     /// `Io` where the lock file can't be made.
     pub fn lock_shape(&self) -> Result<Lock> {
-        self.lock("shape", false)
+        self.lock_alone("shape")
+    }
+
+    /// For whoever changes a thing of that name that all share: alone.
+    ///
+    /// # Errors
+    /// `Io` where the lock file can't be made.
+    pub(crate) fn lock_alone(&self, name: &str) -> Result<Lock> {
+        self.lock(name, false)
+    }
+
+    /// As [`Tree::lock_alone`], where nobody holds it.
+    #[must_use]
+    pub(crate) fn try_lock_alone(&self, name: &str) -> Option<Lock> {
+        let file = self.lock_file(name).ok()?;
+        file.try_lock().is_ok().then_some(Lock(file))
     }
 
     /// For whoever makes a link under `.cachy/tmp`, as long as it is there: many at a time.
@@ -61,6 +75,11 @@ impl Tree {
     /// `Io` where the lock file can't be made.
     pub(crate) fn lock_links_shared(&self) -> Result<Lock> {
         self.lock("links", true)
+    }
+
+    /// For whoever adds to the statistics: alone.
+    pub(crate) fn lock_stats(&self) -> Result<Lock> {
+        self.lock("stats", false)
     }
 
     /// For whoever sweeps: alone, `None` where others are busy all the time.

@@ -182,6 +182,15 @@ impl Meta {
 }
 
 impl Record {
+    /// Bytes of its body in the tree; what lies in the metadata counts there.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match &self.stored {
+            Stored::File { seen, .. } => seen.size,
+            Stored::Link { .. } | Stored::Slash { .. } => 0,
+        }
+    }
+
     /// Whether this is what a file of that size and time is by the clock alone: to the second
     /// where a copy lost the fraction.
     #[must_use]
@@ -198,10 +207,13 @@ impl Record {
     }
 }
 
+/// Where all metadata lies.
+pub(crate) const META: &str = ".cachy/meta";
+
 /// Where the metadata of a path lies.
-fn file_of(rel: &RelPath) -> String {
+pub(crate) fn file_of(rel: &RelPath) -> String {
     let hash = hex(&Sha256::digest(rel.as_str().as_bytes())[..16]);
-    format!(".cachy/meta/{}/{}.json", &hash[..2], &hash[2..])
+    format!("{META}/{}/{}.json", &hash[..2], &hash[2..])
 }
 
 mod bytes {

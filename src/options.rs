@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use bytesize::ByteSize;
+
 /// `cachy_mode`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
@@ -25,6 +27,19 @@ pub enum Policy {
     Auto,
     /// What is stored is served; only `rm` refreshes.
     Forever,
+}
+
+impl Mode {
+    /// As people set it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Offline => "offline",
+            Self::Refresh => "refresh",
+            Self::Off => "off",
+        }
+    }
 }
 
 impl FromStr for Mode {
@@ -54,6 +69,43 @@ impl FromStr for Policy {
                 "cachy_freshness is {text:?}: use one of auto, forever"
             )),
         }
+    }
+}
+
+/// A size as people write it: `10GB`, `500 MB`, `1.5GiB`, plain bytes.
+///
+/// # Errors
+/// What is wrong with it, and what is right.
+pub fn size(text: &str) -> Result<u64, String> {
+    let size: Result<ByteSize, _> = text.trim().parse();
+    size.map(|size| size.as_u64()).map_err(|_| {
+        format!("{text:?} is no size: use one like 10GB, 500MB, 1.5GiB, or a number of bytes")
+    })
+}
+
+/// A time span as people write it, in seconds: `30d`, `12h`, `1h 30m`.
+///
+/// # Errors
+/// What is wrong with it, and what is right.
+pub fn span(text: &str) -> Result<u64, String> {
+    let span = humantime::parse_duration(text.trim());
+    span.map(|span| span.as_secs()).map_err(|error| {
+        format!("{text:?} is no time span ({error}): use one like 30d, 12h or 1h 30m")
+    })
+}
+
+/// `cachy_max_size`, in bytes; empty is unlimited.
+///
+/// # Errors
+/// What is wrong with it, and what is right.
+pub fn max_size(text: &str) -> Result<Option<u64>, String> {
+    match text.trim() {
+        "" => Ok(None),
+        text => match size(text) {
+            Ok(0) => Err("cachy_max_size is 0, which leaves room for nothing: leave it unset for no limit, or cachy_mode=off to store nothing".to_owned()),
+            Ok(size) => Ok(Some(size)),
+            Err(error) => Err(format!("cachy_max_size is {error}; unset, there is no limit")),
+        },
     }
 }
 
@@ -103,6 +155,31 @@ mod tests {
                 ("HOME", "/home/u")
             ]),
             PathBuf::from("/home/u/.cache/cachy")
+        );
+    }
+
+    #[test]
+    fn sizes_and_spans() {
+        for (text, bytes) in [
+            ("10GB", 10_000_000_000),
+            ("500 mb", 500_000_000),
+            ("1.5GiB", 1_610_612_736),
+            ("4096", 4096),
+            ("1K", 1000),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "much", "-1", "10 GBB", "1,5GB"] {
+            assert!(size(text).unwrap_err().contains("10GB"), "{text}");
+        }
+        assert_eq!((span("30d"), span("1h 30m")), (Ok(2_592_000), Ok(5400)));
+        assert!(span("soon").unwrap_err().contains("30d"));
+        assert_eq!(max_size(" "), Ok(None));
+        assert!(max_size("0").unwrap_err().contains("no limit"));
+        assert!(
+            max_size("x")
+                .unwrap_err()
+                .starts_with("cachy_max_size is \"x\"")
         );
     }
 

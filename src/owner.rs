@@ -34,6 +34,30 @@ pub enum Owner {
     Undecided,
 }
 
+/// What a file's size and time alone tell of whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told<'a> {
+    /// Cachy's, by this record.
+    Cachy(&'a Record),
+    /// A person's.
+    Person,
+    /// Nothing: the digest decides.
+    Nothing,
+}
+
+/// Tells whose a file is as far as its size and time can.
+#[must_use]
+pub fn told(meta: &Meta, seen: Seen) -> Told<'_> {
+    if let Some(record) = meta.records.iter().find(|r| r.is_by_clock(seen)) {
+        return Told::Cachy(record);
+    }
+    let same_size = |record: &Record| matches!(&record.stored, Stored::File { seen: s, .. } if s.size == seen.size);
+    if meta.placed == Some(seen) || !meta.records.iter().any(same_size) {
+        return Told::Person;
+    }
+    Told::Nothing
+}
+
 /// Tells whose a file is: by size and time, then by the digest.
 ///
 /// # Errors
@@ -56,12 +80,10 @@ pub fn owner(
         return Ok(person(None));
     };
     let seen = Seen::from(stat);
-    if let Some(record) = meta.records.iter().find(|r| r.is_by_clock(seen)) {
-        return Ok(Owner::Cachy(record.clone()));
-    }
-    let same_size = |record: &&Record| matches!(&record.stored, Stored::File { seen: s, .. } if s.size == seen.size);
-    if meta.placed == Some(seen) || !meta.records.iter().any(|r| same_size(&r)) {
-        return Ok(person(Some(&meta)));
+    match told(&meta, seen) {
+        Told::Cachy(record) => return Ok(Owner::Cachy(record.clone())),
+        Told::Person => return Ok(person(Some(&meta))),
+        Told::Nothing => {}
     }
     let digest = match store.digests.get(stat) {
         Some(digest) => digest,
@@ -88,7 +110,11 @@ fn media_type(meta: &Meta) -> Option<Vec<u8>> {
     record.headers.get("content-type").map(<[u8]>::to_vec)
 }
 
-fn digest(file: &File) -> std::io::Result<String> {
+/// The SHA-256 of a file, lower-case hex.
+///
+/// # Errors
+/// What the system says.
+pub fn digest(file: &File) -> std::io::Result<String> {
     // An own descriptor would share the position; a reader by offset does not.
     let mut hash = Sha256::new();
     let mut bytes = vec![0; 256 << 10];

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cap_fs_ext::DirExt;
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::{RenameFlags, renameat_with};
 use rustix::io::Errno;
 
@@ -53,6 +53,28 @@ impl Temp {
         self.placed = true;
         Ok(())
     }
+
+    /// Puts it where nothing lies. Returns whether it went there.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn link_new(mut self, parent: &Dir, name: &str) -> std::io::Result<bool> {
+        match self.dir.hard_link(&self.name, parent, name) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            // No hard links here.
+            Err(_) => {
+                match renameat_with(&self.dir, &self.name, parent, name, RenameFlags::NOREPLACE) {
+                    Ok(()) => {
+                        self.placed = true;
+                        Ok(true)
+                    }
+                    Err(Errno::EXIST) => Ok(false),
+                    Err(error) => Err(error.into()),
+                }
+            }
+        }
+    }
 }
 
 impl Drop for Temp {
@@ -70,10 +92,22 @@ impl Tree {
     /// # Errors
     /// `Io` where the disk is full or read-only.
     pub fn temp_file(&self) -> Result<(Temp, File)> {
+        self.temp_file_with(0o666)
+    }
+
+    /// As [`Tree::temp_file`], for its owner alone.
+    ///
+    /// # Errors
+    /// `Io` where the disk is full or read-only.
+    pub(crate) fn temp_secret(&self) -> Result<(Temp, File)> {
+        self.temp_file_with(0o600)
+    }
+
+    fn temp_file_with(&self, mode: u32) -> Result<(Temp, File)> {
         loop {
             let temp = self.temp()?;
             let mut options = OpenOptions::new();
-            options.read(true).write(true).create_new(true);
+            options.read(true).write(true).create_new(true).mode(mode);
             let file = match temp.dir.open_with(&temp.name, &options) {
                 Ok(file) => file.into_std(),
                 Err(error) => return Err(Error::io("write", &temp.path, error)),
@@ -172,6 +206,35 @@ impl Tree {
         rename(RenameFlags::empty()).map_err(failed)?;
         temp.placed = true;
         Ok(true)
+    }
+
+    /// Takes away what lies at `at`, for good. Returns whether it did: not where something else lies
+    /// there than was expected, which stays.
+    ///
+    /// # Errors
+    /// As [`Tree::place`].
+    pub fn take_away(&self, at: &RelPath, expected: &Expected) -> Result<bool> {
+        let parent = self.folder(at.parent().unwrap_or("."))?;
+        let name = at.file_name();
+        let failed = |e: Errno| Error::io("remove", self.path(at.as_str()), e.into());
+        let temp = self.temp()?;
+        match renameat_with(&parent, name, &temp.dir, &temp.name, RenameFlags::empty()) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Ok(false),
+            Err(error) => return Err(failed(error)),
+        }
+        if is_expected(&temp.dir, &temp.name, expected) {
+            return Ok(true);
+        }
+        // Somebody put something else there at this very moment.
+        let mut temp = temp;
+        temp.placed = true;
+        let back = |flags| renameat_with(&temp.dir, &temp.name, &parent, name, flags);
+        match back(RenameFlags::NOREPLACE) {
+            Err(error) if unsupported(error) => back(RenameFlags::empty()).map_err(failed)?,
+            done => done.map_err(failed)?,
+        }
+        Ok(false)
     }
 
     /// Makes the folders above a path; a file or status in the way moves to `%~self` in the folder
@@ -283,17 +346,9 @@ fn is_expected(dir: &Dir, name: &str, expected: &Expected) -> bool {
         Expected::Link(text) => dir
             .read_link_contents(name)
             .is_ok_and(|found| found == Path::new(text)),
-        Expected::File(stat) => dir.symlink_metadata(name).is_ok_and(|meta| {
-            use cap_std::fs::MetadataExt;
-            let mtime = meta
-                .mtime()
-                .saturating_mul(1_000_000_000)
-                .saturating_add(meta.mtime_nsec());
-            meta.is_file()
-                && (meta.dev(), meta.ino()) == stat.id
-                && meta.size() == stat.size
-                && mtime == stat.mtime_ns
-        }),
+        Expected::File(stat) => dir
+            .symlink_metadata(name)
+            .is_ok_and(|meta| meta.is_file() && Stat::seen(&meta) == *stat),
     }
 }
 

@@ -10,10 +10,12 @@ mod answer;
 #[cfg(target_os = "linux")]
 mod enclosure;
 mod exchange;
+mod listed;
 mod request;
+mod tree;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyOSError, PyValueError};
@@ -22,11 +24,20 @@ use pyo3::types::PyBytes;
 
 use self::answer::{Answer, Body, Forward, Pause, Streamed};
 use self::exchange::Exchange;
+use self::listed::{Counts, Entry, Forecast, Miss, Pruned, Removed, Shown, Stats, Verified};
 use self::request::Request;
+use self::tree::{Tree, Upload};
+use crate::budget::Budget;
 use crate::error::Error;
 use crate::exchange::Settings;
+use crate::freshness::clock;
+use crate::internal::{Host, token};
+use crate::ledger::{Ledger, RunId};
 use crate::options;
 use crate::store::Store;
+
+/// Of the process, whatever the options are and how often they change.
+static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -48,26 +59,58 @@ impl From<Error> for PyErr {
 struct Cache {
     store: Arc<Store>,
     settings: Settings,
+    host: Arc<Host>,
 }
 
 #[pymethods]
 impl Cache {
     #[new]
-    #[pyo3(signature = (directory, *, mode, freshness, private))]
+    #[pyo3(signature = (directory, *, mode, freshness, private, max_size=None, host="cachy.internal", certificate=None, setup=None))]
+    #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
         directory: PathBuf,
         mode: &str,
         freshness: &str,
         private: bool,
+        max_size: Option<u64>,
+        host: &str,
+        certificate: Option<PathBuf>,
+        setup: Option<PathBuf>,
     ) -> PyResult<Self> {
         let settings = Settings {
             mode: mode.parse().map_err(PyValueError::new_err)?,
             policy: freshness.parse().map_err(PyValueError::new_err)?,
             private,
         };
-        let store = Arc::new(py.detach(|| Store::open(&directory))?);
-        Ok(Self { store, settings })
+        let host = Host::new(host, certificate, setup, Arc::clone(&LEDGER));
+        let host = Arc::new(host.map_err(PyValueError::new_err)?);
+        let mut store = py.detach(|| Store::open(&directory))?;
+        store.budget = Budget::of(max_size);
+        let store = Arc::new(store);
+        if let Err(error) = py.detach(|| token::ensure(&store.tree)) {
+            py.detach(|| store.troubles.say(&error));
+        }
+        Ok(Self {
+            store,
+            settings,
+            host,
+        })
+    }
+
+    #[getter]
+    fn crowded(&self) -> bool {
+        self.store.budget.is_exceeded(clock())
+    }
+
+    fn make_room(&self, py: Python<'_>) -> PyResult<Option<Pruned>> {
+        let store = &self.store;
+        let pruned = py.detach(|| store.budget.make_room(store, clock()))?;
+        Ok(pruned.map(Pruned::from))
+    }
+
+    fn end(&self) {
+        self.store.budget.end();
     }
 
     #[getter]
@@ -75,10 +118,26 @@ impl Cache {
         self.settings.mode == options::Mode::Offline
     }
 
-    fn exchange(&self, request: PyRef<'_, Request>) -> Exchange {
+    #[pyo3(signature = (request, *, run=None))]
+    fn exchange(&self, request: PyRef<'_, Request>, run: Option<&str>) -> Exchange {
         let store = Arc::clone(&self.store);
+        let ours = self.host.is_meant(&request.0);
         let inner = crate::exchange::Exchange::new(store, self.settings, request.0.clone());
-        Exchange(Mutex::new(inner))
+        Exchange(Mutex::new(if ours {
+            inner.visiting(Arc::clone(&self.host))
+        } else {
+            inner.counted(LEDGER.tally(run.and_then(RunId::parse)))
+        }))
+    }
+
+    fn is_host(&self, name: &str) -> bool {
+        self.host.is_name(name)
+    }
+
+    fn save_stats(&self, py: Python<'_>) {
+        if let Err(error) = py.detach(|| LEDGER.save(&self.store.tree)) {
+            py.detach(|| log::debug!("{error}"));
+        }
     }
 }
 
@@ -93,6 +152,24 @@ fn default_directory() -> PathBuf {
     options::default_dir(|name| std::env::var(name).ok())
 }
 
+/// A size in bytes.
+#[pyfunction]
+fn parse_size(text: &str) -> PyResult<u64> {
+    options::size(text).map_err(PyValueError::new_err)
+}
+
+/// `cachy_max_size` in bytes.
+#[pyfunction]
+fn parse_max_size(text: &str) -> PyResult<Option<u64>> {
+    options::max_size(text).map_err(PyValueError::new_err)
+}
+
+/// A time span in seconds.
+#[pyfunction]
+fn parse_span(text: &str) -> PyResult<u64> {
+    options::span(text).map_err(PyValueError::new_err)
+}
+
 /// The system's bundle of root certificates, where one is found.
 #[pyfunction]
 fn system_ca_bundle() -> Option<PathBuf> {
@@ -104,7 +181,11 @@ mod _core {
     #[pymodule_export]
     use super::{Answer, Body, Cache, Exchange, Forward, Pause, Request, Streamed};
     #[pymodule_export]
-    use super::{default_directory, system_ca_bundle};
+    use super::{Counts, Entry, Forecast, Miss, Pruned, Removed, Shown, Stats, Verified};
+    #[pymodule_export]
+    use super::{Tree, Upload};
+    #[pymodule_export]
+    use super::{default_directory, parse_max_size, parse_size, parse_span, system_ca_bundle};
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

@@ -92,7 +92,7 @@ impl Request {
     }
 
     /// All that upstream may take for the site that is asked for, the target's before the fields.
-    fn authorities(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn authorities(&self) -> impl Iterator<Item = &[u8]> {
         let target = self.authority.iter().map(Vec::as_slice);
         target.chain(self.headers.all("host"))
     }
@@ -106,6 +106,23 @@ impl Request {
     #[must_use]
     pub fn origin(&self) -> String {
         format!("{}://{}:{}", self.scheme.as_str(), self.host, self.port)
+    }
+
+    /// The origin as people write it.
+    #[must_use]
+    pub fn site(&self) -> String {
+        let (scheme, host) = (self.scheme.as_str(), &self.host);
+        let bracketed = host.contains(':') && !host.starts_with('[');
+        let host = if bracketed {
+            format!("[{host}]")
+        } else {
+            host.clone()
+        };
+        if self.port == self.scheme.default_port() {
+            format!("{scheme}://{host}")
+        } else {
+            format!("{scheme}://{host}:{}", self.port)
+        }
     }
 
     /// Whether a response to it has no body (RFC 9112 section 6.3).

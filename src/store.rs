@@ -1,16 +1,20 @@
 //! Changing entries: storing a response, confirming one, settling whose a file is. What is durable
 //! when: the body, then its record beside the old one, then the rename that makes it the entry.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::entry;
 use crate::error::{Error, Result};
 use crate::flights::Flights;
 use crate::headers::Headers;
 use crate::key::{Scheme, Target};
+use crate::last_use::{self, LastUse};
 use crate::layout::{RelPath, path_of};
 use crate::meta::{Meta, Millis, Record, Seen, Stored};
+use crate::misses::Misses;
 use crate::origins::Origins;
 use crate::owner::{Digests, Owner, owner};
 use crate::place::{Expected, Temp};
@@ -34,6 +38,14 @@ pub struct Store {
     pub origins: Origins,
     /// What is being fetched.
     pub flights: Arc<Flights>,
+    /// When entries were last used.
+    pub last_use: LastUse,
+    /// What was asked for in vain.
+    pub misses: Misses,
+    /// How large the tree may be.
+    pub budget: Budget,
+    /// It is looked at: nothing that is only asked leaves a trace.
+    passive: bool,
 }
 
 /// What became of a response that was to be stored.
@@ -56,18 +68,48 @@ impl Store {
     /// See [`Tree::open`].
     pub fn open(root: &Path) -> Result<Self> {
         let (tree, trouble) = Tree::open(root)?;
-        let store = Self {
-            tree,
-            troubles: Troubles::default(),
-            digests: Digests::default(),
-            origins: Origins::default(),
-            flights: Arc::default(),
-        };
+        let store = Self::new(tree, false);
         match trouble {
             Some(error) => store.troubles.say(&error),
             None => store.tree.sweep(),
         }
         Ok(store)
+    }
+
+    /// For looking at a tree that may be in use: nothing is made or swept, and no request that is
+    /// only thought of leaves a trace.
+    ///
+    /// # Errors
+    /// `Format` where another cachy made it.
+    pub fn look_at(root: &Path) -> Result<Self> {
+        Ok(Self::new(Tree::look_into(root)?, true))
+    }
+
+    fn new(tree: Tree, passive: bool) -> Self {
+        Self {
+            tree,
+            troubles: Troubles::default(),
+            digests: Digests::default(),
+            origins: Origins::default(),
+            flights: Arc::default(),
+            last_use: LastUse::default(),
+            misses: Misses::default(),
+            budget: Budget::default(),
+            passive,
+        }
+    }
+
+    /// Whether it is only looked at.
+    #[must_use]
+    pub fn is_passive(&self) -> bool {
+        self.passive
+    }
+
+    /// An entry answers somebody.
+    pub fn used(&self, slot: &RelPath, now: Millis) {
+        if !self.passive {
+            self.last_use.touch(&self.tree, slot, now);
+        }
     }
 
     /// Makes a response the entry of its URL, or a variant of it. `temp` is its body or link, whole
@@ -121,12 +163,24 @@ impl Store {
                 .into_iter()
                 .flatten()
                 .collect();
-            for name in &orphans {
-                self.remove(&rel.variant(name));
+            for name in orphans {
+                let slot = rel.variant(&name);
+                if self.is_persons(&slot)? {
+                    meta.variants.push(name);
+                } else {
+                    self.remove(&slot);
+                }
             }
             meta.save(&self.tree, &rel)?;
-            if self.tree.place(temp, &there.at, &there.expected)? {
-                return Ok(Kept::Stored);
+            match self.tree.place(temp, &there.at, &there.expected) {
+                Ok(true) => {
+                    self.count(&meta);
+                    return Ok(Kept::Stored);
+                }
+                Ok(false) => {}
+                // The folder went with the last entry in it.
+                Err(error) if error.kind() == Some(ErrorKind::NotFound) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(Kept::Busy)
@@ -236,8 +290,22 @@ impl Store {
             .flatten()
             .collect();
         meta.save(&self.tree, &slot)?;
-        let placed = self.tree.place(temp, &there.at, &there.expected)?;
-        Ok(placed.then_some(Kept::Stored))
+        match self.tree.place(temp, &there.at, &there.expected) {
+            Ok(true) => {
+                self.count(&meta);
+                Ok(Some(Kept::Stored))
+            }
+            Ok(false) => Ok(None),
+            Err(error) if error.kind() == Some(ErrorKind::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A new record is what the tree holds now, in the place of the one before.
+    fn count(&self, meta: &Meta) {
+        let mut sizes = meta.records.iter().map(Record::size);
+        let new = sizes.next().unwrap_or(0);
+        self.budget.stored(new, sizes.next().unwrap_or(0));
     }
 
     /// The origin answered 304: the stored response is confirmed, and its fields are updated
@@ -273,6 +341,9 @@ impl Store {
     /// # Errors
     /// `Io` where the disk is full or read-only.
     pub fn settle(&self, slot: &RelPath, now: Seen, record: Option<&Record>) -> Result<()> {
+        if self.passive {
+            return Ok(());
+        }
         // Whoever changes the entry meanwhile knows better, and may be ourselves.
         let Some(_entry) = self.tree.try_lock_entry(slot) else {
             return Ok(());
@@ -292,19 +363,38 @@ impl Store {
             }
             None => meta.placed = Some(now),
         }
-        meta.save(&self.tree, slot)
+        let used = last_use::of(&self.tree, slot);
+        meta.save(&self.tree, slot)?;
+        // Finding out whose it is uses nothing.
+        if let Some(used) = used {
+            last_use::set(&self.tree, slot, used);
+        }
+        Ok(())
     }
 
-    fn remove(&self, slot: &RelPath) {
+    /// Whether a person's file lies at a variant's place.
+    fn is_persons(&self, slot: &RelPath) -> Result<bool> {
+        Ok(match self.tree.look(slot)? {
+            Lying::File {
+                file, stat, linked, ..
+            } => matches!(
+                owner(self, slot, &file, stat, linked, true)?,
+                Owner::Person { .. }
+            ),
+            Lying::Status { .. } | Lying::Nothing | Lying::Folder => false,
+        })
+    }
+
+    pub(crate) fn remove(&self, slot: &RelPath) {
         if let Err(error) = self.remove_file(slot) {
             self.troubles.say(&error);
         }
         Meta::remove(&self.tree, slot);
     }
 
-    fn remove_file(&self, at: &RelPath) -> Result<()> {
+    pub(crate) fn remove_file(&self, at: &RelPath) -> Result<()> {
         match self.tree.dir()?.remove_file(at.as_str()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(Error::io("remove", self.tree.path(at.as_str()), error))
             }
             _ => Ok(()),

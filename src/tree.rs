@@ -8,6 +8,7 @@
 //! | `.cachy/meta/XX/...` | metadata, see [`crate::meta`] |
 //! | `.cachy/tmp/...` | what is being written, see [`crate::place`] |
 //! | `.cachy/locks/...` | see [`crate::locks`] |
+//! | `.cachy/misses` | what was asked for in vain, see [`crate::misses`] |
 //!
 //! Every path goes through `cap_std::fs::Dir`, which refuses whatever leads out of the folder.
 
@@ -60,6 +61,20 @@ impl Stat {
     /// Reads it from an open file's metadata.
     #[must_use]
     pub fn of(meta: &std::fs::Metadata) -> Self {
+        Self {
+            size: meta.size(),
+            mtime_ns: meta
+                .mtime()
+                .saturating_mul(1_000_000_000)
+                .saturating_add(meta.mtime_nsec()),
+            id: (meta.dev(), meta.ino()),
+        }
+    }
+
+    /// As [`Stat::of`], for what was looked at without being opened.
+    #[must_use]
+    pub fn seen(meta: &cap_std::fs::Metadata) -> Self {
+        use cap_std::fs::MetadataExt;
         Self {
             size: meta.size(),
             mtime_ns: meta
@@ -122,6 +137,23 @@ impl Tree {
         }
     }
 
+    /// The folder as it is; it need not be there.
+    ///
+    /// # Errors
+    /// `Format`, and `Io` where it is there and can't be read.
+    pub fn look_into(root: &Path) -> Result<Self> {
+        let tree = Self {
+            root: root.to_path_buf(),
+            open: RwLock::new(None),
+        };
+        match tree.dir() {
+            Ok(dir) => tree.check_format(&dir)?,
+            Err(error) if error.kind() == Some(ErrorKind::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(tree)
+    }
+
     /// Makes the folder and `.cachy` in it, or checks that they are what we know.
     ///
     /// # Errors
@@ -136,19 +168,7 @@ impl Tree {
             return Err(Error::io("make", &self.root, error));
         }
         let dir = self.dir()?;
-        match dir.read_to_string(".cachy/format") {
-            // Empty: somebody starts beside us, or a crash came in between.
-            Ok(found) if matches!(found.trim(), FORMAT | "") => {}
-            Ok(found) => {
-                return Err(Error::Format {
-                    path: self.path(".cachy/format"),
-                    found: found.trim().to_owned(),
-                    known: FORMAT,
-                });
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(Error::io("read", self.path(".cachy/format"), error)),
-        }
+        self.check_format(&dir)?;
         for part in ["tmp", "meta", "locks"] {
             let path = format!(".cachy/{part}");
             dir.create_dir_all(&path)
@@ -161,6 +181,20 @@ impl Tree {
             }
         }
         Ok(())
+    }
+
+    fn check_format(&self, dir: &Dir) -> Result<()> {
+        match dir.read_to_string(".cachy/format") {
+            // Empty: somebody starts beside us, or a crash came in between.
+            Ok(found) if matches!(found.trim(), FORMAT | "") => Ok(()),
+            Ok(found) => Err(Error::Format {
+                path: self.path(".cachy/format"),
+                found: found.trim().to_owned(),
+                known: FORMAT,
+            }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Error::io("read", self.path(".cachy/format"), error)),
+        }
     }
 
     /// The folder as the options name it.

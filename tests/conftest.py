@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.ca import CA
+from support.command import INTERNAL, Cachy
 from support.disk import mounted
 from support.factory import ProxyFactory
 from support.network import Network
@@ -196,3 +197,29 @@ def plain(start_shared_proxy: ProxyFactory) -> Proxy:
             "stream_large_bodies": "1",
         },
     )
+
+
+@pytest.fixture(scope="session")
+def command(
+    tmp_path_factory: pytest.TempPathFactory, network_service: Network, confdir: Path, ca: CA
+) -> Cachy:
+    """The installed command, with a home for the whole session."""
+    return Cachy(tmp_path_factory.mktemp("home"), network_service, confdir, ca.pem)
+
+
+@pytest.fixture(scope="session")
+def open_proxy(
+    tmp_path_factory: pytest.TempPathFactory, network_service: Network, confdir: Path, ca: CA
+) -> Iterator[Proxy]:
+    """A proxy that tells of itself, for the commands that go by one that runs."""
+    folder = tmp_path_factory.mktemp("open")
+    with ProxyFactory(
+        folder=folder,
+        confdir=confdir,
+        cachy_dir=folder / "cache",
+        network=network_service,
+        upstream_ca=ca.pem,
+        addon=addon_script,
+    ) as factory:
+        options = {"cachy_dir": str(folder / "cache")}
+        yield factory(scripts=[addon_script(), INTERNAL], options=options)

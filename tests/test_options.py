@@ -11,7 +11,14 @@ from support.origin import Origin
 from support.proxy import Proxy
 from support.tree import wait_until
 
-NAMES = ("cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private")
+NAMES = (
+    "cachy_dir",
+    "cachy_mode",
+    "cachy_freshness",
+    "cachy_private",
+    "cachy_max_size",
+    "cachy_host",
+)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +27,10 @@ NAMES = ("cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private")
         ("cachy_mode", "ofline", ["cachy_mode", "ofline", "offline", "normal", "refresh", "off"]),
         ("cachy_freshness", "http", ["cachy_freshness", "http", "auto", "forever"]),
         ("cachy_private", "maybe", ["cachy_private", "maybe"]),
+        ("cachy_max_size", "much", ["cachy_max_size", "much", "10GB", "500MB", "unset"]),
+        ("cachy_max_size", "0", ["cachy_max_size", "no limit", "cachy_mode=off"]),
+        ("cachy_host", "cachy.internal:80", ["cachy_host", "cachy.internal:80", "without a port"]),
+        ("cachy_host", "127.0.0.1", ["cachy_host", "127.0.0.1", "host name"]),
         ("cachy_dirr", "/x", ["cachy_dirr", "no such option", "cachy_dir", "cachy_mode"]),
         ("cachy_dir", "", ["cachy_dir", '""', "folder"]),
         ("cachy_dir", "{file}", ["cachy_dir", "{file}", "folder"]),
@@ -68,6 +79,7 @@ def test_options_are_shown(start_proxy: ProxyFactory, tmp_path: Path) -> None:
         assert above.startswith("# ") and len(above) > 40, name
     for line in ("cachy_mode: normal", "cachy_freshness: auto", "cachy_private: false"):
         assert f"\n{line}\n" in log
+    assert "\ncachy_max_size:\n" in log
     for mode in ("normal", "offline", "refresh", "off"):
         assert f"{mode}: " in log
 

@@ -5,23 +5,38 @@ disk or a lock release the interpreter; those that may take long are marked and 
 """
 
 from os import PathLike
+from pathlib import Path
 from typing import TypeAlias, final
 
 __all__ = [
     "Answer",
     "Body",
     "Cache",
+    "Counts",
+    "Entry",
     "Exchange",
+    "Forecast",
     "Forward",
+    "Miss",
     "Pause",
+    "Pruned",
+    "Removed",
     "Request",
+    "Shown",
+    "Stats",
     "Streamed",
+    "Tree",
+    "Upload",
+    "Verified",
     "__version__",
     "adopt_orphans",
     "cover",
     "default_directory",
     "end_with_parent",
     "enter_namespaces",
+    "parse_max_size",
+    "parse_size",
+    "parse_span",
     "system_ca_bundle",
 ]
 
@@ -40,6 +55,10 @@ class Cache:
         mode: str,
         freshness: str,
         private: bool,
+        max_size: int | None = None,
+        host: str = "cachy.internal",
+        certificate: str | PathLike[str] | None = None,
+        setup: str | PathLike[str] | None = None,
     ) -> Cache:
         """Opens the folder, and makes it where it is missing.
 
@@ -48,6 +67,11 @@ class Cache:
             mode: ``cachy_mode``.
             freshness: ``cachy_freshness``.
             private: ``cachy_private``.
+            max_size: ``cachy_max_size``, bytes; ``None`` is unlimited.
+            host: ``cachy_host``.
+            certificate: The certificate that clients have to trust, PEM.
+            setup: The template of the script that installs it: a line ``@CA@`` stands for the
+                certificate, ``@HOST@`` and ``@VERSION@`` for what they say.
 
         Raises:
             ValueError: An option is wrong; the message says how to mend it. A folder that can't be
@@ -58,8 +82,38 @@ class Cache:
     def offline(self) -> bool:
         """Whether nothing may go upstream."""
 
-    def exchange(self, request: Request) -> Exchange:
-        """Begins with a request."""
+    def exchange(self, request: Request, *, run: str | None = None) -> Exchange:
+        """Begins with a request.
+
+        Args:
+            request: The request.
+            run: The run that it is counted for, 32 hex digits; anything else is no run.
+        """
+
+    def is_host(self, name: str) -> bool:
+        """Whether a host name is ``cachy_host``, however it is spelt."""
+
+    def save_stats(self) -> None:
+        """Adds what this process has counted to ``.cachy/stats.json``. Waits for the disk: belongs in
+        a thread. Never fails.
+        """
+
+    @property
+    def crowded(self) -> bool:
+        """Whether `make_room` has something to do: the tree is larger than ``max_size``, or was
+        not counted yet. Asked after a store.
+        """
+
+    def make_room(self) -> Pruned | None:
+        """Counts what is in the tree, and evicts where it is too much, down to nine tenths of
+        ``max_size``. Takes long: belongs in a thread. ``None``: another thread is at it.
+
+        Raises:
+            OSError: The tree can't be read or written.
+        """
+
+    def end(self) -> None:
+        """The process ends: `make_room` stops soon."""
 
 @final
 class Request:
@@ -131,6 +185,10 @@ class Exchange:
     def request(self) -> Request:
         """The request that it is about."""
 
+    @property
+    def internal(self) -> bool:
+        """Whether it is for the proxy itself: `decide` never sends it upstream."""
+
     def decide(self, *, patient: bool = False) -> Answer | Forward | Pause:
         """What to do with the request.
 
@@ -195,10 +253,11 @@ class Exchange:
         """
 
     def write(self, data: bytes) -> None:
-        """Takes bytes of upstream's body.
+        """Takes bytes of upstream's body, or of an upload.
 
         Raises:
-            OSError: They can't be decoded. A full disk is no error here.
+            OSError: They can't be decoded; a full disk is no error here. Or an upload can't be written:
+                `decide` tells what to answer.
         """
 
     @property
@@ -206,7 +265,7 @@ class Exchange:
         """Bytes that wait in memory for the slowest client."""
 
     def end(self, *, clean: bool) -> bool:
-        """Upstream is done; returns whether its body is whole.
+        """Upstream, or an upload, is done; returns whether the body is whole.
 
         Args:
             clean: If the closing of the connection was the end, it closed in good order
@@ -235,6 +294,8 @@ class Pause:
     """Decide with ``patient``, in a thread."""
     Wait: Pause
     """Wait for news of the flight whose number the exchange has."""
+    Take: Pause
+    """It is an upload: pass its body to `Exchange.write`, then `Exchange.end`."""
 
     def __int__(self) -> int: ...
 
@@ -307,6 +368,507 @@ class Body:
             EOFError: Somebody cut the file short, or upstream broke off.
             OSError: It can't be read.
         """
+
+@final
+class Tree:
+    """A tree as a whole, in use or at rest. Nothing is made or swept by looking at it.
+
+    Paths are relative to the tree, with ``/``, unless said. Times are milliseconds since 1970.
+    Everything but `directory` waits for the disk, and releases the interpreter meanwhile.
+    """
+
+    def __new__(cls, directory: str | PathLike[str]) -> Tree:
+        """Opens a folder, which need not be there.
+
+        Args:
+            directory: The folder, ``cachy_dir``.
+
+        Raises:
+            ValueError: It was made by a cachy that this one doesn't know.
+            OSError: It can't be read.
+        """
+
+    @property
+    def directory(self) -> Path:
+        """The folder."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is there."""
+
+    def path(self, url: str) -> Path:
+        """Where the file of a URL lies, or would: the whole path.
+
+        Args:
+            url: Absolute, ``http`` or ``https``.
+
+        Raises:
+            ValueError: Nothing is stored for such a URL.
+        """
+
+    def url(self, path: str) -> str:
+        """The URL of a path.
+
+        Args:
+            path: Relative to the tree, or a real path that leads into it.
+
+        Raises:
+            ValueError: No request would find it; the message says which name would do.
+        """
+
+    def ls(self, pattern: str | None = None) -> list[Entry]:
+        """What lies in the tree, by path.
+
+        Args:
+            pattern: A URL, a path or a folder, or a glob over paths and URLs in which ``*`` means
+                any text, slashes as well. ``None`` is all.
+
+        Raises:
+            ValueError: The glob is none.
+            OSError: The tree can't be read.
+        """
+
+    def show(
+        self,
+        url: str,
+        *,
+        headers: _Fields = ...,
+        mode: str = "normal",
+        freshness: str = "auto",
+        private: bool = False,
+    ) -> Shown:
+        """What is known of a URL, and what a request would get, without a trace of the question.
+
+        Args:
+            url: Absolute, ``http`` or ``https``.
+            headers: Fields of the request; ``Host`` is added.
+            mode: ``cachy_mode``.
+            freshness: ``cachy_freshness``.
+            private: ``cachy_private``.
+
+        Raises:
+            ValueError: Nothing is stored for such a URL, something in the way is barred, or an
+                option is wrong.
+            OSError: It can't be read.
+        """
+
+    def upload(self, url: str, *, force: bool = False) -> Upload:
+        """Begins to put a person's file under a URL; makes the tree where it is missing.
+
+        Args:
+            url: Absolute, ``http`` or ``https``.
+            force: Replace a person's file too.
+
+        Raises:
+            FileExistsError: A person's file lies there.
+            ValueError: Nothing is stored for such a URL, or something in the way is barred.
+            OSError: The tree can't be written.
+        """
+
+    def put(self, url: str, file: str | PathLike[str], *, force: bool = False) -> Path:
+        """Puts a copy of a file under a URL, whole or not at all, as `upload`; returns the whole
+        path.
+
+        Args:
+            url: Absolute, ``http`` or ``https``.
+            file: What to copy.
+            force: Replace a person's file too.
+
+        Raises:
+            FileExistsError: A person's file lies there.
+            ValueError: Nothing is stored for such a URL, or something in the way is barred.
+            OSError: The file can't be read, or the tree can't be written.
+        """
+
+    def remove(self, pattern: str, *, force: bool = False, dry_run: bool = False) -> Removed:
+        """Removes entries with their metadata, and folders that are empty then; variants go with
+        their URL.
+
+        Args:
+            pattern: A URL, a path, or a glob as in `ls`; a folder is none.
+            force: People's files too.
+            dry_run: Only tell what would go.
+
+        Raises:
+            ValueError: The glob is none.
+            OSError: The tree can't be read or written.
+        """
+
+    def verify(self, path: str, *, drop: bool = False) -> Verified:
+        """Compares the bytes of one file with its record. Takes as long as reading it.
+
+        Args:
+            path: Its path, as in `Entry.path`.
+            drop: Remove it if it is broken, so that it is fetched again.
+
+        Raises:
+            ValueError: It is no path of the tree.
+            OSError: It can't be read or removed.
+        """
+
+    def stats(self) -> Stats:
+        """Counts what lies in the tree.
+
+        Raises:
+            OSError: The tree can't be read.
+        """
+
+    def prune(
+        self,
+        *,
+        max_size: int | None = None,
+        unused_since: int | None = None,
+        dry_run: bool = False,
+    ) -> Pruned:
+        """Removes entries, the least recently used first; records of files that are gone; and
+        folders that are empty then. Never a person's file, nor one that is being read or fetched.
+
+        Args:
+            max_size: Down to so many bytes.
+            unused_since: All that was last used before this time.
+            dry_run: Only tell what would go.
+
+        Raises:
+            OSError: The tree can't be read or written.
+        """
+
+    def misses(self) -> list[Miss]:
+        """What was asked for in vain, offline or because upstream could not be reached, and still
+        isn't there; oldest first.
+
+        Raises:
+            OSError: The journal can't be read.
+        """
+
+    def forget_misses(self, urls: list[str] | None = None) -> int:
+        """Takes lines out of the journal; returns how many.
+
+        Args:
+            urls: Those of these URLs; ``None`` is all.
+
+        Raises:
+            OSError: The journal can't be written.
+        """
+
+@final
+class Upload:
+    """A person's file on its way into the tree; without `commit` nothing is left of it."""
+
+    def write(self, data: bytes) -> None:
+        """Takes the next bytes.
+
+        Raises:
+            ValueError: It is in place already, or given up.
+            OSError: The disk is full.
+        """
+
+    def commit(self) -> Path:
+        """Puts it into place, durable; returns the whole path.
+
+        Raises:
+            FileExistsError: A person's file lies there meanwhile.
+            ValueError: It is in place already, or given up.
+            OSError: The tree can't be written.
+        """
+
+    def close(self) -> None:
+        """Gives it up, unless it is in place."""
+
+@final
+class Entry:
+    """One file or link of the tree. Times are milliseconds since 1970."""
+
+    @property
+    def path(self) -> str:
+        """Where it lies, relative to the tree."""
+
+    @property
+    def url(self) -> str | None:
+        """Its URL; ``None`` where no request finds it."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why no request finds it."""
+
+    @property
+    def status(self) -> int | None:
+        """The status code that it is answered with; ``None`` for a person's link to a file."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its body in the tree."""
+
+    @property
+    def meta_size(self) -> int:
+        """Bytes of its metadata."""
+
+    @property
+    def whose(self) -> str:
+        """``cachy``, ``person``, or ``undecided``: only its digest would tell."""
+
+    @property
+    def variant(self) -> str | None:
+        """The hash that tells it from other variants of its URL (Vary)."""
+
+    @property
+    def selecting(self) -> list[tuple[str, str]]:
+        """The fields of requests that it answers, and their values (RFC 9111 section 4.1)."""
+
+    @property
+    def fetched_at(self) -> int | None:
+        """When it was fetched, or confirmed by a 304."""
+
+    @property
+    def checked_at(self) -> int | None:
+        """When the origin was last asked about it."""
+
+    @property
+    def modified_at(self) -> int | None:
+        """When the file last changed."""
+
+    @property
+    def used_at(self) -> int | None:
+        """When it last answered a request, to the minute; ``None`` for people's files."""
+
+    @property
+    def age(self) -> int | None:
+        """Current age in seconds (RFC 9111 section 4.2.3); of a person's file, since it changed."""
+
+    @property
+    def freshness(self) -> str | None:
+        """For how long it is fresh, or why it isn't, for people."""
+
+    @property
+    def location(self) -> str | None:
+        """Where a redirect leads."""
+
+    @property
+    def media_type(self) -> str | None:
+        """Its stored Content-Type."""
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest of its record, lower-case hex."""
+
+    @property
+    def headers(self) -> _Fields:
+        """Its stored fields."""
+
+@final
+class Shown:
+    """All that is known of a URL."""
+
+    @property
+    def url(self) -> str:
+        """The canonical URL."""
+
+    @property
+    def path(self) -> Path:
+        """Where its file lies, or would: the whole path."""
+
+    @property
+    def entry(self) -> Entry | None:
+        """What lies there."""
+
+    @property
+    def variants(self) -> list[Entry]:
+        """Further variants of it."""
+
+    @property
+    def forecast(self) -> Forecast:
+        """What a request would get."""
+
+@final
+class Forecast:
+    """What a request would get now, and why."""
+
+    @property
+    def status(self) -> int | None:
+        """The status code; ``None`` where upstream is asked first."""
+
+    @property
+    def cache_status(self) -> str:
+        """``Cache-Status`` (RFC 9211), as far as it is known before upstream is asked."""
+
+    @property
+    def words(self) -> str:
+        """The same for people."""
+
+@final
+class Removed:
+    """What was removed, or would be."""
+
+    @property
+    def gone(self) -> list[Entry]:
+        """Those that went."""
+
+    @property
+    def kept(self) -> list[Entry]:
+        """People's files, which stay without ``force``."""
+
+@final
+class Verified:
+    """What the comparison of a file with its record came to."""
+
+    @property
+    def result(self) -> str:
+        """``whole``, ``broken``, ``person`` (an edit or a file of theirs), ``status`` (has no bytes
+        of its own), or ``gone`` (removed or replaced meanwhile).
+        """
+
+    @property
+    def found(self) -> str | None:
+        """SHA-256 of what is broken, lower-case hex."""
+
+    @property
+    def recorded(self) -> str | None:
+        """SHA-256 of its record."""
+
+    @property
+    def dropped(self) -> bool:
+        """Whether it was removed."""
+
+@final
+class Counts:
+    """Counts of one host, or of all. Times are milliseconds since 1970."""
+
+    @property
+    def entries(self) -> int:
+        """Bodies and statuses of cachy's, variants included."""
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of their bodies."""
+
+    @property
+    def meta_bytes(self) -> int:
+        """Bytes of their metadata."""
+
+    @property
+    def statuses(self) -> int:
+        """Those among them that are 404s, 410s or redirects."""
+
+    @property
+    def variants(self) -> int:
+        """Those among them that are further variants of a URL."""
+
+    @property
+    def people(self) -> int:
+        """People's files."""
+
+    @property
+    def people_bytes(self) -> int:
+        """Their bytes."""
+
+    @property
+    def undecided(self) -> int:
+        """Files of which only the digest would tell whose they are."""
+
+    @property
+    def oldest(self) -> int | None:
+        """When the oldest entry was fetched or confirmed."""
+
+    @property
+    def least_used(self) -> int | None:
+        """When the least recently used entry was used."""
+
+    @property
+    def last_used(self) -> int | None:
+        """When the most recently used entry was used."""
+
+@final
+class Stats:
+    """The tree in numbers."""
+
+    @property
+    def all(self) -> Counts:
+        """Of everything."""
+
+    @property
+    def hosts(self) -> dict[str, Counts]:
+        """By host, with its port where it isn't the scheme's own."""
+
+@final
+class Pruned:
+    """What was evicted, or would be."""
+
+    @property
+    def entries(self) -> int:
+        """How many URLs."""
+
+    @property
+    def bytes(self) -> int:
+        """Their bytes, metadata included."""
+
+    @property
+    def urls(self) -> list[str]:
+        """Which, in the order in which they went."""
+
+    @property
+    def busy(self) -> int:
+        """How many should have gone and are being read, fetched or used again."""
+
+    @property
+    def orphans(self) -> int:
+        """Records of files that were gone."""
+
+    @property
+    def left_entries(self) -> int:
+        """URLs that are left, people's files apart."""
+
+    @property
+    def left_bytes(self) -> int:
+        """Their bytes, metadata included."""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Another process is at it, and nothing was done."""
+
+@final
+class Miss:
+    """A URL that was asked for in vain."""
+
+    @property
+    def url(self) -> str:
+        """The canonical URL."""
+
+    @property
+    def when(self) -> int:
+        """When it was first asked for, milliseconds since 1970."""
+
+    @property
+    def accept(self) -> str | None:
+        """The request's Accept field, where it had one."""
+
+def parse_size(text: str) -> int:
+    """A size in bytes.
+
+    Args:
+        text: Such as ``10GB``, ``500MB``, ``1.5GiB`` or ``4096``.
+
+    Raises:
+        ValueError: It is none.
+    """
+
+def parse_max_size(text: str) -> int | None:
+    """``cachy_max_size`` in bytes; ``None`` where it is empty, which is unlimited.
+
+    Args:
+        text: As for `parse_size`.
+
+    Raises:
+        ValueError: It is no size, or 0; the message names the option.
+    """
+
+def parse_span(text: str) -> int:
+    """A time span in seconds.
+
+    Args:
+        text: Such as ``30d``, ``12h`` or ``1h 30m``.
+
+    Raises:
+        ValueError: It is none.
+    """
 
 def default_directory() -> str:
     """The folder where the user named none: ``$CACHY_DIR``, ``$XDG_CACHE_HOME/cachy`` or

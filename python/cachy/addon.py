@@ -12,11 +12,14 @@ from mitmproxy.connection import Address, Client
 from mitmproxy.proxy import layer, server_hooks
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from cachy import alarm, news, options, room
-from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed
+from cachy import alarm, evicting, keeping, news, options, room
+from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed, parse_max_size
 from cachy.detached import Detached
+from cachy.home import Home
 from cachy.layer import take_over
 from cachy.leads import Leads
+from cachy.receiving import receive
+from cachy.runs import Runs
 from cachy.sending import Shared
 from cachy.transaction import Transaction, request_of
 
@@ -40,6 +43,9 @@ class Cachy:
         self.work: set[asyncio.Task[None]] = set()
         #: Our own connections, by both ends: one port may serve several.
         self.own: set[Ends] = set()
+        self.runs = Runs()
+        self.home = Home()
+        self.keeper: asyncio.Task[None] | None = None
 
     def load(self, loader: Loader) -> None:
         """Declares the options."""
@@ -56,6 +62,7 @@ class Cachy:
     def running(self) -> None:
         """The start is over."""
         self.started = True
+        self.keeper = asyncio.create_task(keeping.keep(lambda: self.cache))
 
     def refuse(self, error: Exception) -> None:
         """Refuses an option.
@@ -75,17 +82,33 @@ class Cachy:
         Raises:
             OptionsError: With what is wrong and how to mend it.
         """
-        if not options.NAMES & updated:
+        if not (options.NAMES | {"confdir"}) & updated:
             return
         try:
-            self.cache = Cache(
+            cache = Cache(
                 os.path.expanduser(ctx.options.cachy_dir),
                 mode=ctx.options.cachy_mode,
                 freshness=ctx.options.cachy_freshness,
                 private=ctx.options.cachy_private,
+                max_size=parse_max_size(ctx.options.cachy_max_size or ""),
+                host=ctx.options.cachy_host,
+                certificate=options.certificate(),
+                setup=options.SETUP,
             )
         except ValueError as error:
             self.refuse(error)
+        else:
+            if self.cache is not None:
+                # What it has counted belongs to the tree that it had.
+                self.cache.save_stats()
+                self.cache.end()
+            self.cache = cache
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """A tunnel to the proxy itself needs no connection."""
+        self.runs.note(flow)
+        if self.cache is not None:
+            self.home.accept(flow, self.cache)
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Puts our layers in the place of mitmproxy's for HTTP."""
@@ -93,10 +116,14 @@ class Cachy:
             take_over(nextlayer, self.shared)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Lets uploads stream: what isn't GET or HEAD passes through."""
+        """Lets uploads stream: what isn't GET or HEAD passes through, or is for the proxy itself."""
+        self.runs.note(flow)
         if flow.request.method in ("GET", "HEAD") or flow.response or self.cache is None:
             return
         transaction = self.begin(flow, self.cache)
+        if transaction.exchange.internal:
+            receive(flow, transaction)
+            return
         step = transaction.exchange.decide()
         if isinstance(step, Answer):
             transaction.answer(flow, step)
@@ -108,9 +135,13 @@ class Cachy:
         """Answers from the tree, or sends upstream."""
         if flow.response or flow.error or not flow.live or self.cache is None:
             return
-        if flow in self.transactions:
+        transaction = self.transactions.get(flow)
+        if transaction is None:
+            transaction = self.begin(flow, self.cache)
+        elif not transaction.exchange.internal:
             return
-        transaction = self.begin(flow, self.cache)
+        if transaction.exchange.internal:
+            transaction.exchange.end(clean=True)
         step = await self.settle(transaction, flow.client_conn.proxy_mode)
         if isinstance(step, Forward):
             transaction.forward = step
@@ -159,6 +190,12 @@ class Cachy:
             work.close(whole=False)
             self.news.tell(work.number)
 
+    def begin_room(self, cache: Cache) -> None:
+        """Lets begin what makes room in the tree, see `evicting`."""
+        task = asyncio.create_task(evicting.make_room(cache))
+        self.work.add(task)
+        task.add_done_callback(self.work.discard)
+
     async def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Decides what becomes of upstream's answer."""
         transaction = self.transactions.get(flow)
@@ -193,6 +230,8 @@ class Cachy:
             else:
                 transaction.exchange.commit()
             self.news.tell(transaction.exchange.number)
+            if self.cache is not None and self.cache.crowded:
+                self.begin_room(self.cache)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """Drops what has arrived."""
@@ -202,18 +241,28 @@ class Cachy:
 
     async def client_disconnected(self, client: Client) -> None:
         """Lets others finish what a client has left behind."""
+        self.runs.forget(client.id)
+        self.home.forget(client)
         await self.leads.finished(client.id)
 
     def done(self) -> None:
         """The proxy ends."""
         self.leads.give_up()
+        if self.cache is not None:
+            self.cache.end()
         for task in self.work:
             task.cancel()
+        if self.keeper is not None:
+            self.keeper.cancel()
+        if self.cache is not None:
+            self.cache.save_stats()
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Keeps everything at home while offline, also what isn't HTTP."""
-        if self.cache is not None and self.cache.offline:
-            data.server.error = "cachy is offline (cachy_mode=offline)"
+        if self.cache is not None:
+            self.home.keep(data, self.cache)
+            if self.cache.offline:
+                data.server.error = "cachy is offline (cachy_mode=offline)"
 
     def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Makes the new connection one that can be held, see `room`, and known as ours."""
@@ -240,7 +289,11 @@ class Cachy:
         """A new transaction for a flow."""
         client = flow.client_conn
         own = ends(client.peername, client.sockname) in self.own
-        transaction = Transaction(cache.exchange(request_of(flow, own=own)))
+        request = request_of(flow, own=own)
+        transaction = Transaction(cache.exchange(request, run=self.runs.of(flow)))
+        if transaction.exchange.internal:
+            # The token is for the core alone, not for a log, nor for a file of flows.
+            flow.request.headers.pop("authorization", None)
         self.transactions[flow] = transaction
         return transaction
 

@@ -15,6 +15,7 @@ from mitmproxy.proxy.layers.http._http2 import Http2Server
 from cachy.again import AskingAgain
 from cachy.compat import builtin
 from cachy.greeting import AwaitingGreeting
+from cachy.receiving import ReceivingStream
 from cachy.sending import Shared, WindowOpened
 from cachy.stream import CachyStream
 from cachy.upstream import adopt
@@ -41,8 +42,8 @@ def make_ours(found: layers.HttpLayer, shared: Shared) -> None:
     found.suspects = set()
 
 
-class Stream(AskingAgain, AwaitingGreeting, CachyStream):
-    """A stream that also asks again, and listens to servers that speak first."""
+class Stream(AskingAgain, AwaitingGreeting, ReceivingStream, CachyStream):
+    """A stream that also asks again, listens to servers that speak first, and takes uploads."""
 
 
 class CachyHttpLayer(layers.HttpLayer):

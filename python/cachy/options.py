@@ -1,20 +1,33 @@
 """The options of the addon. Their help is the manual that ``mitmdump --options`` prints."""
 
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Optional, Protocol
 
 from mitmproxy import ctx
+from mitmproxy.options import CONF_BASENAME
 from mitmproxy.optmanager import unset
 
 from cachy import _core
 
-NAMES = frozenset({"cachy_dir", "cachy_mode", "cachy_freshness", "cachy_private"})
+NAMES = frozenset(
+    {
+        "cachy_dir",
+        "cachy_mode",
+        "cachy_freshness",
+        "cachy_private",
+        "cachy_max_size",
+        "cachy_host",
+    }
+)
+#: The template of the script that installs the CA.
+SETUP = Path(__file__).with_name("setup.sh")
 
 
 class Taker(Protocol):
     """Mitmproxy's loader, or one of its sets of options."""
 
     def add_option(
-        self, name: str, typespec: type, default: Any, help: str, choices: Any = ...
+        self, name: str, typespec: Any, default: Any, help: str, choices: Any = ...
     ) -> None:
         """Adds one option."""
 
@@ -52,6 +65,26 @@ def declare(loader: Taker) -> None:
         "Also store answers to requests that carry Authorization or Cookie, and serve them to "
         "everybody.",
     )
+    loader.add_option(
+        "cachy_max_size",
+        Optional[str],  # noqa: UP045  mitmproxy knows this spelling alone
+        None,
+        "How large the tree may grow, such as 10GB, 500MB or a number of bytes; unlimited where "
+        "unset. What was not used for longest goes first, in the background; never what people "
+        "placed, which doesn't count, nor what is being read.",
+    )
+    loader.add_option(
+        "cachy_host",
+        str,
+        "cachy.internal",
+        "The name under which the proxy answers for itself, and which never reaches another host: "
+        "http://cachy.internal/ tells what is there.",
+    )
+
+
+def certificate() -> Path:
+    """The certificate of mitmproxy's CA, which clients have to trust; not its key."""
+    return Path(ctx.options.confdir).expanduser() / f"{CONF_BASENAME}-ca-cert.pem"
 
 
 def given() -> str:

@@ -2,13 +2,16 @@
 
 import json
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 
-from cachy._core import default_directory
+from cachy._core import Tree, default_directory
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,14 +47,83 @@ def json_option(function: F) -> F:
     )
 
 
+def open_tree(directory: str, *, needed: bool = True) -> Tree:
+    """The tree that a command is about.
+
+    Args:
+        directory: The folder.
+        needed: It has to be there.
+
+    Raises:
+        Failure: It isn't there, or can't be opened.
+    """
+    with refusals():
+        tree = Tree(directory)
+        if needed and not tree.exists:
+            raise Failure(f"there is no tree at {directory}: name another with --dir or $CACHY_DIR")
+    return tree
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Says what the core refuses, in its words, and ends with exit code 3.
+
+    Raises:
+        Failure: The core raised an error; that a person's file lies there is left to the command.
+    """
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise Failure(str(error.strerror or error)) from error
+    except ValueError as error:
+        raise Failure(str(error)) from error
+
+
+def as_dict(result: object) -> dict[str, Any]:
+    """One of the core's frozen results, for `print_json`: all its properties."""
+    found: dict[str, Any] = {}
+    for name in sorted(vars(type(result))):
+        if not name.startswith("_"):
+            value = getattr(result, name)
+            if name == "headers":
+                value = fields(value)
+            found[name] = str(value) if isinstance(value, Path) else value
+    return found
+
+
+def fields(headers: list[tuple[bytes, bytes]]) -> list[list[str]]:
+    """Header fields as text."""
+    return [[name.decode("latin-1"), value.decode("latin-1")] for name, value in headers]
+
+
+def span(seconds: float) -> str:
+    """A time span, for people: in its largest unit."""
+    for name, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {name}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def ago(at: int) -> str:
+    """How long ago a time was.
+
+    Args:
+        at: Milliseconds since 1970.
+    """
+    return f"{span(time.time() - at / 1000)} ago"
+
+
 def print_json(data: object) -> None:
     """Prints one JSON document."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 def console() -> Console:
-    """For tables, on standard output."""
-    return Console(highlight=False, markup=False)
+    """For tables, on standard output; lines are folded for a terminal alone."""
+    width = None if sys.stdout.isatty() else 10_000
+    return Console(highlight=False, markup=False, width=width)
 
 
 def aside() -> Console:

@@ -27,14 +27,19 @@ const HEAD: f64 = 5.0;
 impl Exchange {
     /// What to do with the request. `patient` allows to read large files.
     pub fn decide(&mut self, patient: bool, now: Millis) -> Step {
+        if self.visit.is_some() {
+            return self.receive_visit(patient, now);
+        }
         if self.sharing.since == 0 {
             self.sharing.since = now;
         }
+        self.tally.begin(now);
         let step = self.decide_alone(patient, now);
-        let step = self.redirected(step);
-        if matches!(step, Step::Answer(_)) {
+        let mut step = self.redirected(step);
+        if let Step::Answer(answer) = &mut step {
             // Nobody needs what there was in case of failure, which may be an open file.
             self.fallback = Fallback::None;
+            self.count_answer(answer);
         }
         step
     }
@@ -276,7 +281,10 @@ impl Exchange {
         let head = self.request.is_head();
         let status = CacheStatus::default().detail("offline-miss");
         let text = self.offline_text();
-        log::warn!("{}", text.trim_end().replace('\n', " "));
+        if !self.store.is_passive() {
+            log::warn!("{}", text.trim_end().replace('\n', " "));
+            self.note_miss(self.sent_at);
+        }
         Step::Answer(answer::text(403, &text, head, status))
     }
 
@@ -299,7 +307,7 @@ impl Exchange {
             );
         }
         format!(
-            "cachy is offline (cachy_mode=offline), and {url} is not in the cache.\nPut the file at\n  {}\nfor example where there is a line:\n  mkdir -p {} && curl -fL -o {} {}\n",
+            "cachy is offline (cachy_mode=offline), and {url} is not in the cache.\nPut the file at\n  {}\nfor example where there is a line:\n  mkdir -p {} && curl -fL -o {} {}\nor all that was asked for in vain: cachy fetch --misses\n",
             path.display(),
             quoted(&folder.display().to_string()),
             quoted(&path.display().to_string()),

@@ -39,8 +39,7 @@ impl Exchange {
         let received = self.flight.as_ref().map_or(0, Flight::received);
         let flows = self.hold.is_none() || received >= FLOWING || self.ended;
         if flows {
-            self.hold = None;
-            self.publish();
+            self.let_go();
         }
         flows
     }
@@ -60,8 +59,7 @@ impl Exchange {
             if hold.looks < LOOKS {
                 return Look::Wait(NEXT);
             }
-            self.hold = None;
-            self.publish();
+            self.let_go();
             return Look::Send;
         }
         match self.give_back("the body stalls", now) {
@@ -70,12 +68,21 @@ impl Exchange {
         }
     }
 
+    fn let_go(&mut self) {
+        self.hold = None;
+        self.count_body();
+        self.publish();
+    }
+
     /// What is stored, in the place of a new body of which the client has seen nothing yet.
     pub fn give_back(&mut self, reason: &str, now: Millis) -> Option<Answer> {
         if self.hold.is_none() || matches!(self.fallback, Fallback::None) {
             return None;
         }
-        let answer = self.url_failed(now);
+        let mut answer = self.url_failed(now);
+        if let Some(answer) = &mut answer {
+            self.count_answer(answer);
+        }
         self.finish(Outcome::Failed(reason.to_owned()));
         self.close(false);
         answer

@@ -27,6 +27,18 @@ impl Exchange {
         multiplexed: bool,
         now: Millis,
     ) -> Reply {
+        self.code = status;
+        let mut reply = self.respond(status, headers, multiplexed, now);
+        match &mut reply {
+            Reply::Answer(answer) => self.count_answer(answer),
+            Reply::Body { hold: None, .. } => self.count_body(),
+            // What becomes of it isn't known yet.
+            Reply::Body { .. } | Reply::Wait => {}
+        }
+        reply
+    }
+
+    fn respond(&mut self, status: u16, headers: &Headers, multiplexed: bool, now: Millis) -> Reply {
         let failing = status >= 500 || status == 429;
         if !failing {
             self.store.origins.answered(&self.request.origin());
@@ -194,7 +206,9 @@ impl Exchange {
             origins.failed(&target.url(), now);
         }
         self.finish(Outcome::Failed(reason.to_owned()));
-        self.answer_failure(reason, now)
+        let mut answer = self.answer_failure(reason, now);
+        self.count_answer(&mut answer);
+        answer
     }
 
     /// What is stored, or a 502 with the reason.
@@ -202,6 +216,7 @@ impl Exchange {
         if let Some(answer) = self.stale_if_error(now) {
             return answer;
         }
+        self.note_miss(now);
         let origin = self.request.origin();
         let vary = self.status.forwarded == Some(Forwarded::VaryMiss);
         let stored = self.target.as_ref().filter(|_| !vary).map_or_else(String::new, |target| {

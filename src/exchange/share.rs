@@ -157,7 +157,8 @@ impl Exchange {
 
     /// An exchange that leads in the place of this one, without a client.
     pub(super) fn without_client(&self, request: Request, lead: Lead, why: Detached) -> Self {
-        let mut work = Self::new(self.store.clone(), self.settings, request);
+        let mut work = Self::new(self.store.clone(), self.settings, request)
+            .counted(self.tally.without_client());
         work.sharing = Sharing {
             number: Some(lead.number()),
             lead: Some(lead),

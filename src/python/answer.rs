@@ -10,6 +10,7 @@ use crate::answer;
 use crate::body;
 use crate::exchange;
 use crate::headers::Headers;
+use crate::ledger::Meter;
 
 /// What to wait for before deciding again.
 #[pyclass(frozen, eq, eq_int, module = "cachy._core")]
@@ -19,6 +20,8 @@ pub(super) enum Pause {
     Read,
     /// Decide again when another exchange is done.
     Wait,
+    /// Pass the request's body on, then decide again.
+    Take,
 }
 
 /// The request goes upstream.
@@ -55,7 +58,7 @@ impl Forward {
 pub(super) struct Answer {
     status: u16,
     headers: Fields,
-    body: Mutex<Option<body::Body>>,
+    body: Mutex<Option<Body>>,
 }
 
 impl From<answer::Answer> for Answer {
@@ -63,7 +66,7 @@ impl From<answer::Answer> for Answer {
         Self {
             status: answer.status,
             headers: answer.headers.0,
-            body: Mutex::new(Some(answer.body)),
+            body: Mutex::new(Some(Body(Mutex::new(answer.body), answer.meter))),
         }
     }
 }
@@ -82,8 +85,7 @@ impl Answer {
 
     fn take_body(&self) -> PyResult<Body> {
         let body = self.body.lock().take();
-        body.map(Body::from)
-            .ok_or_else(|| PyValueError::new_err("the body was taken already"))
+        body.ok_or_else(|| PyValueError::new_err("the body was taken already"))
     }
 }
 
@@ -131,11 +133,11 @@ impl Streamed {
 
 /// A body to be read piece by piece.
 #[pyclass(frozen, module = "cachy._core")]
-pub(super) struct Body(pub(super) Mutex<body::Body>);
+pub(super) struct Body(Mutex<body::Body>, Option<Meter>);
 
 impl From<body::Body> for Body {
     fn from(body: body::Body) -> Self {
-        Self(Mutex::new(body))
+        Self(Mutex::new(body), None)
     }
 }
 
@@ -153,7 +155,12 @@ impl Body {
 
     fn read<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
         match py.detach(|| self.0.lock().read(most)) {
-            Ok(body::Chunk::Bytes(bytes)) => Ok(Some(PyBytes::new(py, &bytes))),
+            Ok(body::Chunk::Bytes(bytes)) => {
+                if let Some(meter) = &self.1 {
+                    meter.read(bytes.len());
+                }
+                Ok(Some(PyBytes::new(py, &bytes)))
+            }
             Ok(body::Chunk::Later) => Ok(None),
             Ok(body::Chunk::End) => Ok(Some(PyBytes::new(py, b""))),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(

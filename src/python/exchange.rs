@@ -24,7 +24,13 @@ impl Exchange {
             Step::Forward(forward) => Ok(Py::new(py, Forward::from(forward))?.into_any()),
             Step::Read => Ok(Py::new(py, Pause::Read)?.into_any()),
             Step::Wait => Ok(Py::new(py, Pause::Wait)?.into_any()),
+            Step::Take => Ok(Py::new(py, Pause::Take)?.into_any()),
         }
+    }
+
+    #[getter]
+    fn internal(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.0.lock().is_visit())
     }
 
     #[pyo3(signature = (status, headers, *, multiplexed=false))]

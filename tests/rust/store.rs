@@ -198,7 +198,7 @@ fn many_hands_on_one_tree() {
                                 }
                                 continue;
                             }
-                            Step::Read => panic!("patient enough to read"),
+                            Step::Read | Step::Take => panic!("nothing to wait for"),
                         }
                         deliver(exchange, 200, &Headers::default(), url.as_bytes());
                     }

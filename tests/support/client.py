@@ -49,7 +49,7 @@ class Connection:
     """A keep-alive connection: over a tunnel for https, else absolute-form.
 
     Further arguments go to `Wire`: `timeout`, `rcvbuf` (set before connecting),
-    `connect` and `sni` (other names than the URL's, "" for none), `verify`, `pause`
+    `connect` and `sni` (other names than the URL's, "" for none), `connect_headers`, `verify`, `pause`
     (seconds of silence in a tunnel before TLS), `tunnel` (off: as to an origin).
     """
 

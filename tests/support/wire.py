@@ -3,6 +3,7 @@
 import socket
 import ssl
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -39,6 +40,7 @@ class Wire:
         timeout: float = 10,
         rcvbuf: int | None = None,
         connect: str | None = None,
+        connect_headers: Mapping[str, str] | None = None,
         sni: str | None = None,
         verify: bool = True,
         alpn: tuple[str, ...] = (),
@@ -54,7 +56,8 @@ class Wire:
             self.sock.connect((proxy.host, proxy.port))
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tunnel if tunnel is not None else url.scheme == "https":
-                self._connect(connect or f"{url.authority_host}:{url.port}")
+                authority = connect or f"{url.authority_host}:{url.port}"
+                self._connect(authority, connect_headers or {})
             time.sleep(pause)
             if url.scheme == "https":
                 self._tls(proxy, url.host if sni is None else sni, verify, alpn)
@@ -62,9 +65,10 @@ class Wire:
             self.sock.close()
             raise
 
-    def _connect(self, authority: str) -> None:
-        line = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n"
-        self.sock.sendall(line.encode())
+    def _connect(self, authority: str, headers: Mapping[str, str]) -> None:
+        lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        self.sock.sendall("\r\n".join([*lines, "", ""]).encode())
         status, reason, _ = self.read_head()
         if status != 200:
             raise ConnectionRefusedError(f"CONNECT: {status} {reason}")

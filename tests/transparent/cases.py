@@ -48,6 +48,17 @@ def test_by_name(
     assert f"server connect {host}:{dialled.port}" in transparent.log()
 
 
+def test_the_proxy_itself(
+    plain_http: Dialled, tls: Dialled, origin: Origin, stranger: Origin
+) -> None:
+    """Whatever address the name was led to: what names it is answered, and goes nowhere."""
+    for dialled, scheme in ((plain_http, "http"), (tls, "https")):
+        assert b'"name": "cachy"' in dialled.get(f"{scheme}://cachy.internal/status").body
+    mixed = tls.get("https://cachy.internal/status", headers={"Host": "evil.example"})
+    assert mixed.status == 403
+    assert (origin.requests, stranger.requests) == ([], [])
+
+
 def test_http2(tls: Dialled, root: Path, origin: Origin, stranger: Origin, host: str) -> None:
     """Streams of one connection that agree with its name, and one that doesn't."""
     origin.http2_hosts.add(host)

@@ -1,4 +1,4 @@
-//! Everything else that reads bytes from outside: header fields, links, metadata, gzip.
+//! Everything else that reads bytes from outside: header fields, links, metadata, gzip, uploads.
 //!
 //! ```sh
 //! RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none fields -- -max_total_time=60
@@ -8,6 +8,7 @@
 use cachy::cache_control::CacheControl;
 use cachy::coding::Decoder;
 use cachy::headers::Headers;
+use cachy::internal::{guard, route};
 use cachy::key::Target;
 use cachy::link::StatusLink;
 use cachy::meta::Meta;
@@ -53,6 +54,13 @@ fuzz_target!(|data: &[u8]| {
         let _ = storable::storing(&target, &headers, status, &headers, Policy::Auto);
     }
     check_redirects(&headers);
+    let mut presenting = Headers::default();
+    presenting.push("Authorization", data);
+    let _ = guard::presented(&presenting);
+    if let Ok(target) = route::cached_url(data) {
+        let again = route::cached_url(target.url().as_bytes());
+        assert_eq!(again.as_ref(), Ok(&target));
+    }
     let Ok(text) = std::str::from_utf8(data) else {
         let _ = Decoder::default().feed(data, |_| {});
         return;

@@ -1,0 +1,64 @@
+"""``cachy rm``"""
+
+import click
+
+from cachy._core import Entry
+from cachy.terminal import (
+    No,
+    as_dict,
+    dir_option,
+    json_option,
+    open_tree,
+    print_json,
+    refusals,
+)
+
+
+@click.command("rm")
+@click.argument("patterns", nargs=-1, required=True, metavar="PATTERN...")
+@click.option("-n", "--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--force", is_flag=True, help="People's files too.")
+@json_option
+@dir_option
+def command(
+    patterns: tuple[str, ...], dry_run: bool, force: bool, as_json: bool, directory: str
+) -> None:
+    """Removes entries, so that the next request fetches them again.
+
+    PATTERN is a URL, a path of the tree, or a glob over paths and URLs, in which
+    * stands for any text, slashes as well. Metadata and variants go with an entry,
+    and folders that are empty then. A folder alone is no pattern: say 'folder/*'.
+
+    A person's file stays unless you say --force, also where you name it exactly:
+    nothing could fetch it again, and by its URL you can't tell that it is one.
+    It is named then, and the exit code is 1; so it is where nothing was found.
+
+    \b
+    Examples:
+      cachy rm https://example.org/simple/six/
+      cachy rm --dry-run 'example.org/*.deb'
+    """
+    gone: list[Entry] = []
+    kept: list[Entry] = []
+    vain: list[str] = []
+    with refusals():
+        tree = open_tree(directory)
+        for pattern in patterns:
+            removed = tree.remove(pattern, force=force, dry_run=dry_run)
+            gone += removed.gone
+            kept += removed.kept
+            if not removed.gone and not removed.kept:
+                inside = any(tree.ls(pattern))
+                vain.append(
+                    f"{pattern} is a folder: say '{pattern.rstrip('/')}/*'"
+                    if inside
+                    else f"nothing is stored for {pattern}"
+                )
+    if as_json:
+        print_json({"gone": [as_dict(e) for e in gone], "kept": [as_dict(e) for e in kept]})
+    else:
+        for entry in gone:
+            click.echo(f"{'would remove' if dry_run else 'removed'} {entry.path}")
+    problems = [f"{entry.path} is a person's and stays: say --force" for entry in kept] + vain
+    if problems:
+        raise No("\n".join(problems))

@@ -1,0 +1,101 @@
+"""``cachy stats``"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from cachy._core import Counts, Stats
+from cachy.terminal import (
+    ago,
+    as_dict,
+    console,
+    dir_option,
+    json_option,
+    open_tree,
+    print_json,
+    refusals,
+    size,
+)
+
+
+@click.command("stats")
+@click.option("--top", default=10, show_default=True, metavar="N", help="How many hosts to show.")
+@json_option
+@dir_option
+def command(top: int, as_json: bool, directory: str) -> None:
+    """Counts what lies in the tree: entries and bytes, people's files, by host.
+
+    Bytes are those of the bodies. What counts towards cachy_max_size and
+    `cachy prune --max-size` is these and the metadata of cachy's entries.
+
+    \b
+    Examples:
+      cachy stats
+      cachy stats --json | jq '.hosts | map_values(.bytes)'
+    """
+    with refusals():
+        stats = open_tree(directory).stats()
+        requests = counters(Path(directory))
+    if as_json:
+        hosts = {host: as_dict(counts) for host, counts in stats.hosts.items()}
+        print_json({"all": as_dict(stats.all), "hosts": hosts, "requests": requests})
+        return
+    for line in lines(stats.all):
+        click.echo(line)
+    if requests is not None:
+        click.echo("requests:  " + ", ".join(f"{name} {n}" for name, n in plain(requests)))
+    if stats.hosts:
+        click.echo()
+        console().print(table(stats, top))
+
+
+def counters(directory: Path) -> dict[str, Any] | None:
+    """What proxies have counted of requests on this tree, where they have written it down."""
+    try:
+        found = json.loads((directory / ".cachy" / "stats.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def plain(requests: dict[str, Any]) -> list[tuple[str, int]]:
+    """Those counters that are numbers."""
+    return [(name, value) for name, value in requests.items() if isinstance(value, int)]
+
+
+def lines(counts: Counts) -> list[str]:
+    """The whole, for people."""
+    stored = f"{size(counts.bytes)}, and {size(counts.meta_bytes)} of metadata"
+    kinds = f"{counts.statuses} of them statuses, {counts.variants} variants"
+    told = [
+        f"entries:   {counts.entries} ({stored}); {kinds}",
+        f"people's:  {counts.people} files ({size(counts.people_bytes)})",
+    ]
+    if counts.undecided:
+        told.append(f"undecided: {counts.undecided} files, of which only the digest tells whose")
+    for name, at in (
+        ("oldest:   ", counts.oldest),
+        ("used last:", counts.last_used),
+        ("unused:   ", counts.least_used),
+    ):
+        if at is not None:
+            told.append(f"{name} {ago(at)}")
+    return told
+
+
+def table(stats: Stats, top: int) -> Table:
+    """The largest hosts."""
+    made = Table(box=None, pad_edge=False)
+    made.add_column("host", overflow="fold")
+    for name in ("entries", "bytes", "people's", "last used"):
+        made.add_column(name, justify="right", no_wrap=True)
+    hosts = sorted(stats.hosts.items(), key=lambda host: -(host[1].bytes + host[1].people_bytes))
+    for host, counts in hosts[:top]:
+        used = "" if counts.last_used is None else ago(counts.last_used)
+        made.add_row(host, str(counts.entries), size(counts.bytes), str(counts.people), used)
+    if len(hosts) > top:
+        made.add_row(f"and {len(hosts) - top} more: --top")
+    return made

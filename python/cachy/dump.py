@@ -1,0 +1,126 @@
+"""``python -m cachy.dump``: mitmdump with the addon, which tells when it listens, and ends with whoever
+started it."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mitmproxy import ctx
+from mitmproxy.options import Options
+from mitmproxy.tools import cmdline, dump
+from mitmproxy.tools import main as mitmproxy
+
+from cachy import addon_path
+
+#: Seconds for an end in good order, once whoever started it is gone.
+GRACE = 5
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where a proxy listens, and what its clients have to trust."""
+
+    addresses: list[tuple[str, int]]
+    ca_pem: str
+
+    @property
+    def port(self) -> int:
+        """The port of the first address."""
+        return self.addresses[0][1]
+
+
+class Announcer:
+    """An addon that tells once when the proxy listens."""
+
+    def __init__(self, tell: Callable[[Listening], None]) -> None:
+        self.tell = tell
+
+    def running(self) -> None:
+        """The start is over."""
+        found = ctx.master.addons.get("proxyserver").listen_addrs()
+        addresses = [(str(host), int(port)) for host, port, *_ in found]
+        if addresses:
+            folder = Path(ctx.options.confdir).expanduser()
+            self.tell(Listening(addresses, str(folder.absolute() / "mitmproxy-ca-cert.pem")))
+
+
+def filters(arguments: argparse.Namespace) -> dict[str, str]:
+    """What mitmdump makes of the arguments without a name."""
+    if not arguments.filter_args:
+        return {}
+    joined = " ".join(arguments.filter_args)
+    return dict.fromkeys(("save_stream_filter", "readfile_filter", "dumper_filter"), joined)
+
+
+def run(
+    arguments: Sequence[str],
+    tell: Callable[[Listening], None],
+    started: Callable[[dump.DumpMaster], None] = lambda _: None,
+) -> None:
+    """Runs mitmdump with the addon in this process, to its end.
+
+    Args:
+        arguments: Those of mitmdump.
+        tell: Called when it listens.
+        started: Called with its master, before that.
+
+    Raises:
+        SystemExit: It could not start, and has said why.
+    """
+
+    class Master(dump.DumpMaster):
+        def __init__(self, options: Options, **more: Any) -> None:
+            super().__init__(options, **more)
+            self.addons.add(Announcer(tell))
+            started(self)
+
+    arguments = ["-s", str(addon_path()), *arguments]
+    mitmproxy.run(Master, cmdline.mitmdump, arguments, filters)
+
+
+def die_with(lifeline: int, master: list[dump.DumpMaster], left: str | None) -> None:
+    """Ends the process when the other end of a pipe is closed, as it is by its owner's death, and removes
+    a folder that the owner has left.
+    """
+    os.read(lifeline, 1)
+    if left is not None:
+        shutil.rmtree(left, ignore_errors=True)
+    for each in master:
+        each.event_loop.call_soon_threadsafe(each.shutdown)
+        # Longer than that, and something hangs.
+        threading.Event().wait(GRACE)
+    os._exit(1)
+
+
+def main() -> None:
+    """The process that `launch` starts, with the descriptors of two pipes. By the second come
+    mitmdump's arguments and the owner's folder, in one line of JSON: a command line is for all to read.
+    """
+    announce, lifeline = (int(word) for word in sys.argv[1:])
+    line = b""
+    while not line.endswith(b"\n"):
+        if not (piece := os.read(lifeline, 65536)):
+            return
+        line += piece
+    arguments, left = json.loads(line)
+    # As mitmproxy's own messages begin.
+    sys.argv[0] = "mitmdump"
+    masters: list[dump.DumpMaster] = []
+    threading.Thread(target=die_with, args=(lifeline, masters, left), daemon=True).start()
+
+    def tell(listening: Listening) -> None:
+        with os.fdopen(announce, "w") as pipe:
+            json.dump(asdict(listening), pipe)
+
+    run(arguments, tell, masters.append)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+//! The ledger: what became of the requests of this process and of each run, for reports and
+//! statistics. An [`crate::exchange::Exchange`] tells it by a [`Tally`], a body on its way to a client by a
+//! [`Meter`]. A hit adds to a few atomic numbers and locks nothing.
+//!
+//! Every request is counted once: it is a hit, or it has a reason. `requests` is the sum of `hits`
+//! and of the `count` of all reasons, `omitted` included.
+
+mod report;
+mod save;
+mod tally;
+
+pub use report::{Bytes, Miss, Reason, Report, Totals};
+pub use tally::{Meter, Tally};
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+
+use crate::cache_status::CacheStatus;
+use crate::freshness::clock;
+use crate::meta::Millis;
+
+/// More runs than this push out the oldest.
+const RUNS: usize = 100;
+/// Rows of one run; what comes then is `omitted`.
+const ROWS: usize = 10_000;
+/// Bytes of all URLs of one run, so that nobody fills the memory with long ones.
+const TEXT: usize = 4 << 20;
+
+/// One run of one command: 32 hex digits, known to nobody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunId(u128);
+
+impl RunId {
+    /// `None` where the text isn't one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let number = u128::from_str_radix(text, 16).ok();
+        number.filter(|_| hex).map(Self)
+    }
+}
+
+/// Of one process.
+#[derive(Debug)]
+pub struct Ledger {
+    process: Arc<Account>,
+    /// Oldest first.
+    runs: Mutex<VecDeque<(RunId, Arc<Account>)>>,
+    since: Millis,
+    saved: Mutex<Totals>,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            process: Arc::default(),
+            runs: Mutex::default(),
+            since: clock(),
+            saved: Mutex::default(),
+        }
+    }
+}
+
+impl Ledger {
+    /// For a new request, of a run where it belongs to one.
+    #[must_use]
+    pub fn tally(&self, run: Option<RunId>) -> Tally {
+        Tally::new([
+            Some(Arc::clone(&self.process)),
+            run.map(|run| self.run(run)),
+        ])
+    }
+
+    fn run(&self, id: RunId) -> Arc<Account> {
+        let mut runs = self.runs.lock();
+        if let Some((_, found)) = runs.iter().rev().find(|(known, _)| *known == id) {
+            return Arc::clone(found);
+        }
+        let made = Arc::new(Account {
+            by_url: true,
+            ..Account::default()
+        });
+        if runs.len() == RUNS {
+            runs.pop_front();
+        }
+        runs.push_back((id, Arc::clone(&made)));
+        made
+    }
+
+    /// What is known of a run; a run of which nothing is known asked for nothing.
+    #[must_use]
+    pub fn report(&self, id: RunId) -> Report {
+        let runs = self.runs.lock();
+        let found = runs.iter().find(|(known, _)| *known == id);
+        let found = found.map(|(_, account)| Arc::clone(account));
+        drop(runs);
+        found.map_or_else(Report::default, |account| Report::of(&account))
+    }
+
+    /// What is known of the process.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        Totals::of(&self.process, self.since)
+    }
+}
+
+/// The counters of the process, or of one run.
+#[derive(Debug, Default)]
+pub struct Account {
+    requests: AtomicU64,
+    hits: AtomicU64,
+    from_tree: AtomicU64,
+    from_upstream: AtomicU64,
+    rows: Mutex<Rows>,
+    /// Rows are kept for each URL, not for the reason alone.
+    by_url: bool,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    by: HashMap<(String, &'static str), Arc<Row>>,
+    text: usize,
+    omitted: u64,
+}
+
+/// Requests that were not served from the tree alone: of one URL for one reason.
+#[derive(Debug, Default)]
+pub struct Row {
+    /// Of the first of them.
+    method: String,
+    status: u16,
+    cache_status: String,
+    count: AtomicU64,
+    bytes: AtomicU64,
+    millis: AtomicU64,
+}
+
+/// One request that wasn't served from the tree alone.
+pub(crate) struct Asked<'a> {
+    method: &'a str,
+    url: &'a dyn Fn() -> String,
+    status: u16,
+    cache_status: CacheStatus,
+}
+
+impl Account {
+    fn add_request(&self, hit: bool) {
+        self.requests.fetch_add(1, Relaxed);
+        if hit {
+            self.hits.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// The row of a request. `None`: there are too many. `counts`: it is a client's.
+    fn row(&self, asked: &Asked<'_>, reason: &'static str, counts: bool) -> Option<Arc<Row>> {
+        let url = if self.by_url {
+            (asked.url)()
+        } else {
+            String::new()
+        };
+        let mut rows = self.rows.lock();
+        let key = (url, reason);
+        if let Some(found) = rows.by.get(&key) {
+            found.count.fetch_add(u64::from(counts), Relaxed);
+            return Some(Arc::clone(found));
+        }
+        if rows.by.len() >= ROWS || rows.text + key.0.len() > TEXT {
+            rows.omitted += u64::from(counts);
+            return None;
+        }
+        let made = Arc::new(Row {
+            method: asked.method.to_owned(),
+            status: asked.status,
+            cache_status: asked.cache_status.to_string(),
+            count: AtomicU64::new(u64::from(counts)),
+            ..Row::default()
+        });
+        rows.text += key.0.len();
+        rows.by.insert(key, Arc::clone(&made));
+        Some(made)
+    }
+}
+
+/// Why a request wasn't served from the tree alone, in one word; `None` where it was.
+#[must_use]
+pub fn reason(status: CacheStatus) -> Option<&'static str> {
+    if status.hit {
+        return None;
+    }
+    // What was asked for others counts once, as theirs.
+    if status.collapsed {
+        return Some("collapsed");
+    }
+    if status.forwarded_status == Some(304) {
+        return Some("revalidated");
+    }
+    let detail = status.detail.filter(|word| *word != "slash");
+    let why = status.forwarded.map(crate::cache_status::Forwarded::word);
+    detail.or(why).or(Some("other"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+"""`cachy fetch`: what is named is in the tree afterwards, or it is said why not."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from cachy import _core
+from cachy.commands.fetch import command as fetch_command
+from support.command import Cachy, set_environment
+from support.origin import Origin
+from support.past import a_while_ago
+from support.proxy import Proxy
+
+
+def fetch(*arguments: str | Path, text: str = "") -> Result:
+    """Runs it in this process."""
+    return CliRunner().invoke(fetch_command, [str(word) for word in arguments], input=text)
+
+
+def test_own_proxy(
+    command: Cachy, monkeypatch: pytest.MonkeyPatch, origin: Origin, host: str, tmp_path: Path
+) -> None:
+    """It needs none that runs."""
+    set_environment(monkeypatch, command.env)
+    origin.route(f"https://{host}/a-1.0.tar.gz", b"1")
+    result = fetch("--dir", tmp_path, *command.settings, f"https://{host}/a-1.0.tar.gz")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / host / "a-1.0.tar.gz").read_bytes() == b"1"
+
+
+def test_failures(open_proxy: Proxy, origin: Origin, host: str) -> None:
+    """A line for each; the others are fetched. Redirects are followed, and a short body is none."""
+    site = f"https://{host}"
+    origin.route(f"{site}/a-1.0.tar.gz", b"1")
+    origin.route(f"{site}/b", status=301, headers={"Location": f"{site}/a-1.0.tar.gz"})
+    origin.route(f"{site}/none", b"", 404)
+    cut = [("Content-Length", "10"), ("Connection", "close")]
+    origin.route(f"{site}/cut", b"123", headers=cut, framing="close")
+    lines = f"# all of them\n\n{site}/b\n  {site}/none  \n{site}/cut\n"
+    result = fetch("--proxy", open_proxy.url, "--json", f"{site}/a-1.0.tar.gz", "-", text=lines)
+    assert result.exit_code == 1
+    told = {each["url"]: each["failure"] for each in json.loads(result.stdout)}
+    assert told[f"{site}/a-1.0.tar.gz"] is None and told[f"{site}/b"] is None
+    assert told[f"{site}/none"] == "404 Not Found"
+    assert told[f"{site}/cut"] == "the body was cut short"
+    assert f"cachy: {site}/none: 404 Not Found\n" in result.stderr
+    assert "2 of 4 could not be fetched" in result.stderr
+
+
+def test_refresh(open_proxy: Proxy, origin: Origin, host: str) -> None:
+    """What is there is checked upstream, where it may have changed."""
+    url = f"https://{host}/page"
+    origin.route(url, b"1", headers={"Cache-Control": "max-age=9999"}, etag='"1"')
+    for arguments, count in ((), 1), ((), 1), (("--refresh",), 2):
+        # What was just fetched would be left alone.
+        a_while_ago(Path(str(open_proxy.settings.options["cachy_dir"])))
+        assert fetch("--proxy", open_proxy.url, *arguments, url).exit_code == 0
+        assert origin.count(url) == count, arguments
+
+
+@dataclass
+class Miss:
+    """What was not there."""
+
+    url: str
+    when: int
+    accept: str | None
+
+
+def test_misses(
+    open_proxy: Proxy, origin: Origin, host: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What was asked for offline, as it was asked for."""
+
+    class Tree:
+        def __init__(self, directory: str) -> None:
+            assert directory == str(tmp_path)
+
+        def misses(self) -> Sequence[Miss]:
+            return misses
+
+    monkeypatch.setattr(_core, "Tree", Tree, raising=False)
+    url = f"https://{host}/simple/x/"
+    misses = [Miss(url, 1, "application/json"), Miss(f"{url}y", 2, None)]
+    origin.handle(host, "*", origin.route(url, b"{}"))
+    words = ("--proxy", open_proxy.url, "--dir", tmp_path, "--misses")
+    assert fetch(*words).exit_code == 0
+    asked = {each.url: each.header("accept") for each in origin.requests}
+    assert asked == {url: "application/json", f"{url}y": None}
+    misses.clear()
+    result = fetch(*words)
+    assert (result.exit_code, result.stderr) == (0, "cachy: nothing is missing\n")
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("nonsense",), ("--proxy", "x", "--set", "a=b", "http://h/")]
+)
+def test_usage(words: Sequence[str]) -> None:
+    """The command line is wrong."""
+    assert fetch(*words).exit_code == 2

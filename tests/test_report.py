@@ -1,0 +1,102 @@
+"""The report of a run, for people, logs and CI services."""
+
+import json
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cachy.report import Report, save, show
+
+LONG = "https://h.example/" + "x" * 300
+
+
+def miss(url: str, **more: object) -> dict[str, object]:
+    """One thing that did not come from the tree."""
+    told = {"url": url, "method": "GET", "status": 200, "cache_status": "", "reason": "uri-miss"}
+    return {**told, "bytes": 1500, "seconds": 1.25, "count": 2, **more}
+
+
+COUNTED = {
+    "requests": 40,
+    "hits": 10,
+    "bytes": {"tree": 2_500_000, "upstream": 999},
+    "misses": [
+        miss(LONG),
+        miss("https://h.example/p|q", method="POST", reason="method", status=503),
+    ]
+    + [miss(f"https://h.example/{number}") for number in range(12)],
+    "omitted": 3,
+}
+REPORT = Report(["make", "a b"], 2, 3.21, COUNTED)
+
+
+def test_log() -> None:
+    """Without a terminal: no colours, no line broken, no blanks at their ends."""
+    out = StringIO()
+    show(REPORT, Console(file=out, highlight=False, markup=False))
+    lines = out.getvalue().splitlines()
+    assert lines[0] == (
+        "cachy: 40 requests, 10 from the tree (25 %); 2.5 MB from the tree, 999 B from upstream; 3.2 s"
+    )
+    assert lines[1].split() == ["waited", "bytes", "times", "why", "not", "from", "the", "tree"]
+    assert lines[2].split() == [
+        "1.25",
+        "s",
+        "1.5",
+        "kB",
+        "2",
+        "was",
+        "not",
+        "in",
+        "the",
+        "tree",
+        LONG,
+    ]
+    assert lines[3].endswith("neither GET nor HEAD; 503  POST https://h.example/p|q")
+    assert (len(lines), lines[-1]) == (13, "and 7 more")
+    assert "\x1b" not in out.getvalue() and not [line for line in lines if line != line.rstrip()]
+
+
+def test_terminal() -> None:
+    """On one, what is long is folded."""
+    out = StringIO()
+    show(REPORT, Console(file=out, force_terminal=True, width=80, highlight=False, markup=False))
+    lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in out.getvalue().splitlines()]
+    assert max(len(line) for line in lines[1:]) == 80
+    assert len(lines) > 20
+
+
+def test_nothing_asked() -> None:
+    """One line."""
+    out = StringIO()
+    counted = {"requests": 0, "hits": 0, "bytes": {"tree": 0, "upstream": 0}, "misses": []}
+    show(Report(["true"], 0, 0.0, counted), Console(file=out))
+    assert out.getvalue() == (
+        "cachy: 0 requests, 0 from the tree; 0 B from the tree, 0 B from upstream; 0.0 s\n"
+    )
+
+
+@pytest.mark.parametrize(("name", "appended"), [("r.md", False), ("summary", True)])
+def test_markdown(tmp_path: Path, name: str, appended: bool) -> None:
+    """A table; what is no `.md` gets it appended."""
+    file = tmp_path / name
+    file.write_text("before\n")
+    save(REPORT, file)
+    text = file.read_text()
+    assert text.startswith("before\n### cachy" if appended else "### cachy")
+    assert "### cachy: `make 'a b'`, exit code 2\n" in text
+    assert (
+        "| 1.25 s | 1.5 kB | 2 | neither GET nor HEAD; 503 | `POST https://h.example/p%7Cq` |\n"
+        in text
+    )
+    assert text.endswith("… and 7 more.\n\n")
+
+
+def test_json(tmp_path: Path) -> None:
+    """All of it."""
+    save(REPORT, tmp_path / "r.json")
+    told = json.loads((tmp_path / "r.json").read_text())
+    assert told == {"command": ["make", "a b"], "exit_code": 2, "seconds": 3.21, **COUNTED}
