@@ -88,9 +88,8 @@ impl Cache {
         let mut store = py.detach(|| Store::open(&directory))?;
         store.budget = Budget::of(max_size);
         let store = Arc::new(store);
-        if let Err(error) = py.detach(|| token::ensure(&store.tree)) {
-            py.detach(|| store.troubles.say(&error));
-        }
+        // Where a tree can't be written, that is said already, and whoever comes with a token is told.
+        let _ = py.detach(|| token::ensure(&store.tree));
         Ok(Self {
             store,
             settings,

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mitmproxy import ctx
+from mitmproxy import ctx, optmanager
+from mitmproxy.exceptions import OptionsError
 from mitmproxy.options import Options
 from mitmproxy.tools import cmdline, dump
 from mitmproxy.tools import main as mitmproxy
@@ -59,6 +60,22 @@ def filters(arguments: argparse.Namespace) -> dict[str, str]:
     return dict.fromkeys(("save_stream_filter", "readfile_filter", "dumper_filter"), joined)
 
 
+def configured_scripts(arguments: Sequence[str]) -> list[str]:
+    """The scripts of the user's ``config.yaml``, in the place of which mitmproxy takes those of a command
+    line.
+    """
+    options = Options()
+    given = [word for word in arguments if word.startswith("confdir=")]
+    try:
+        options.set(*given[-1:])
+        folder = Path(options.confdir).expanduser()
+        optmanager.load_paths(options, str(folder / "config.yaml"), str(folder / "config.yml"))
+    except OptionsError:
+        return []  # mitmproxy says what is wrong.
+    # Not an option yet: an addon declares it.
+    return [str(path) for path in options.deferred.get("scripts") or []]
+
+
 def run(
     arguments: Sequence[str],
     tell: Callable[[Listening], None],
@@ -81,7 +98,8 @@ def run(
             self.addons.add(Announcer(tell))
             started(self)
 
-    arguments = ["-s", str(addon_path()), *arguments]
+    scripts = [*configured_scripts(arguments), str(addon_path())]
+    arguments = [*(word for path in scripts for word in ("-s", path)), *arguments]
     mitmproxy.run(Master, cmdline.mitmdump, arguments, filters)
 
 
