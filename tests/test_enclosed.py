@@ -43,11 +43,18 @@ class Enclosing:
             timeout=40,
         )
 
-    def start(self, *command: str) -> "subprocess.Popen[str]":
+    def start(self, *command: str, **env: str) -> "subprocess.Popen[str]":
         """Starts one."""
         return subprocess.Popen(
-            [*self.begin, *command], env=self.env, stdout=subprocess.PIPE, text=True
+            [*self.begin, *command], env=self.env | env, stdout=subprocess.PIPE, text=True
         )
+
+    def everybodys(self) -> Path:
+        """A folder for temporary files that everybody may write."""
+        folder = self.bundle.parent / "tmp"
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o777)
+        return folder
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +159,7 @@ def pids(mark: str) -> list[int]:
 def test_nothing_is_left(enclosed: Enclosing, tmp_path: Path) -> None:
     """Neither what it started in the background nor files."""
     mark = f"3{os.getpid()}.1"
-    folder = enclosed.bundle.parent / "tmp"
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o777)
+    folder = enclosed.everybodys()
     script = f"(setsid sleep {mark} &) ; sleep {mark} & sleep 0.2; echo done"
     done = enclosed("sh", "-c", script, TMPDIR=str(folder))
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
@@ -165,13 +170,16 @@ def test_nothing_is_left(enclosed: Enclosing, tmp_path: Path) -> None:
 def test_signals(enclosed: Enclosing) -> None:
     """What is sent to it is the command's; and it doesn't outlive who has started it."""
     mark = f"3{os.getpid()}.2"
+    folder = enclosed.everybodys()
     for number, code in ((signal.SIGTERM, 9), (signal.SIGINT, 9), (signal.SIGKILL, -9)):
         script = (
             f"trap 'exit 9' TERM INT; echo ready; (setsid sleep {mark}) & while :; do wait; done"
         )
-        process = enclosed.start("sh", "-c", script)
+        process = enclosed.start("sh", "-c", script, TMPDIR=str(folder))
         assert process.stdout and process.stdout.readline() == "ready\n"
         wait_until(lambda: len(pids(mark)) > 0)
+        # Not even where it is killed.
+        wait_until(lambda: list(folder.iterdir()) == [])
         process.send_signal(number)
         assert process.wait(10) == code
         wait_until(lambda: pids(mark) == [])

@@ -77,38 +77,15 @@ def run_enclosed(
     """
     if sys.platform != "linux":
         raise Unsupported("there are network namespaces on Linux alone")
-    from cachy.enclosure import files, signals
-    from cachy.enclosure.orders import Orders, hear
+    from cachy.enclosure import signals
     from cachy.enclosure.relay import Relay
 
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with ours, TemporaryDirectory(prefix="cachy-") as folder, signals.held():
-        files.prepare(Path(folder), Path(bundle))
-        orders = Orders(
-            command=list(command),
-            env={k: v for k, v in env.items() if not _PROXY_VARIABLE.fullmatch(k)},
-            folder=folder,
-            ports=list(ports),
-            parent=os.getpid(),
-        ).to_file()
-        with theirs:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-I", "-m", "cachy.enclosure.inside"),
-                    *(str(theirs.fileno()), str(orders)),
-                ],
-                pass_fds=(theirs.fileno(), orders),
-            )
-        os.close(orders)
-        found = hear(ours)
-        message: dict[str, Any] = (
-            found[0] if found else {"unsupported": None, "why": "the process inside ended at once"}
-        )
-        if "started" not in message:
-            process.wait()
-            if "unsupported" in message:
-                raise Unsupported(_why(message["unsupported"], message["why"]))
-            raise OSError(message["failed"], message["why"], message["file"])
+    with ours, signals.held():
+        # What lies there is mounted, so that the folder is gone even where this process is killed.
+        with theirs, TemporaryDirectory(prefix="cachy-") as folder:
+            process = _enter(list(command), env, Path(folder), Path(bundle), list(ports), theirs)
+            _hear_whether_it_started(ours, process)
         try:
             with Relay(ours, proxy_url, run) as relay:
                 while process.poll() is None and not relay.ended:
@@ -120,3 +97,49 @@ def run_enclosed(
             process.wait()
             raise
     return process.returncode
+
+
+def _enter(
+    command: list[str],
+    env: Mapping[str, str],
+    folder: Path,
+    bundle: Path,
+    ports: list[int],
+    channel: socket.socket,
+) -> "subprocess.Popen[bytes]":
+    """Starts the process around the command."""
+    from cachy.enclosure import files
+    from cachy.enclosure.orders import Orders
+
+    files.prepare(folder, bundle)
+    orders = Orders(
+        command=command,
+        env={k: v for k, v in env.items() if not _PROXY_VARIABLE.fullmatch(k)},
+        folder=str(folder),
+        ports=ports,
+        parent=os.getpid(),
+    ).to_file()
+    fds = (channel.fileno(), orders)
+    arguments = [str(fd) for fd in fds]
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-m", "cachy.enclosure.inside", *arguments], pass_fds=fds
+        )
+    finally:
+        os.close(orders)
+        channel.close()
+
+
+def _hear_whether_it_started(channel: socket.socket, process: "subprocess.Popen[bytes]") -> None:
+    from cachy.enclosure.orders import hear
+
+    found = hear(channel)
+    message: dict[str, Any] = (
+        found[0] if found else {"unsupported": None, "why": "the process inside ended at once"}
+    )
+    if "started" in message:
+        return
+    process.wait()
+    if "unsupported" in message:
+        raise Unsupported(_why(message["unsupported"], message["why"]))
+    raise OSError(message["failed"], message["why"], message["file"])

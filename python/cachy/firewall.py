@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 from cachy.terminal import Failure
 
@@ -21,12 +22,13 @@ _LIST = ",".join(str(port) for port in PORTS)
 _SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
-def _found(tool: str) -> str | None:
+def found(tool: str) -> str | None:
+    """Where a program lies, also for those whose PATH is an ordinary user's."""
     return shutil.which(tool, path=f"{os.environ.get('PATH', os.defpath)}:{_SYSTEM}")
 
 
 def _run(command: Sequence[str], text: str = "") -> "subprocess.CompletedProcess[str]":
-    program = _found(command[0])
+    program = found(command[0])
     if program is None:
         raise Failure(f"{command[0]} is not installed")
     return subprocess.run(
@@ -96,7 +98,7 @@ class Nft(Firewall):
     @classmethod
     def available(cls) -> bool:
         """See `Firewall.available`."""
-        return _found("nft") is not None
+        return found("nft") is not None
 
     def text(self, port: int) -> str:
         """See `Firewall.text`: for ``nft -f``."""
@@ -130,12 +132,11 @@ table inet {self.own} {{
                     return int(expression["redirect"]["port"])
         return None
 
-    def _table(self) -> list[dict[str, dict[str, list[dict[str, dict[str, int]]]]]] | None:
+    def _table(self) -> list[dict[str, Any]] | None:
         done = _run(["nft", "--json", "list", "table", "inet", self.own])
         if done.returncode == 0:
-            found: list[dict[str, dict[str, list[dict[str, dict[str, int]]]]]]
-            found = json.loads(done.stdout)["nftables"]
-            return found
+            listed: list[dict[str, Any]] = json.loads(done.stdout)["nftables"]
+            return listed
         if "No such file or directory" in done.stderr:
             return None
         raise Failure(f"nft refused: {done.stderr.strip()}")
@@ -149,11 +150,11 @@ class Iptables(Firewall):
     @classmethod
     def available(cls) -> bool:
         """See `Firewall.available`."""
-        return _found("iptables") is not None
+        return found("iptables") is not None
 
     @property
     def _tools(self) -> list[str]:
-        return [tool for tool in ("iptables", "ip6tables") if _found(tool)]
+        return [tool for tool in ("iptables", "ip6tables") if found(tool)]
 
     @property
     def _jump(self) -> str:
@@ -199,8 +200,8 @@ class Iptables(Firewall):
         """See `Firewall.port`."""
         ports = set()
         for tool in self._tools:
-            found = re.search(r"--to-ports (\d+)", self._chain(tool) or "")
-            ports.add(int(found[1]) if found and self._jumps(tool) else None)
+            target = re.search(r"--to-ports (\d+)", self._chain(tool) or "")
+            ports.add(int(target[1]) if target and self._jumps(tool) else None)
         # Half of it is none of it.
         return ports.pop() if len(ports) == 1 else None
 

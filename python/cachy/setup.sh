@@ -101,6 +101,9 @@ $dirs" ;;
 done <"$home/journal"
 rm -rf "$home"
 printf '%s' "$dirs" | while read -r path; do
+    # A package with roots, installed since, would have made it.
+    if [ "$path" = /usr/local/share/ca-certificates ] &&
+        command -v update-ca-certificates >/dev/null; then continue; fi
     if [ -n "$path" ]; then rmdir "$path" 2>/dev/null || true; fi
 done
 echo 'cachy: undone'

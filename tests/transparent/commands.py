@@ -34,11 +34,11 @@ def do(*arguments: str) -> Result:
 
 def ruleset() -> str:
     """All rules of this network: those of nft, and what iptables says of its own."""
-    commands = [["nft", "list", "ruleset"]]
-    commands = [["iptables", "-t", "nat", "-S"], ["ip6tables", "-t", "nat", "-S"], *commands]
+    commands = [[tool, "-t", "nat", "-S"] for tool in ("iptables", "ip6tables")]
+    commands.append(["nft", "list", "ruleset"])
     text = ""
     for command in commands:
-        if firewall._found(command[0]):
+        if firewall.found(command[0]):
             text += subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return text
 
@@ -156,7 +156,7 @@ def test_refused(interface: str, monkeypatch: pytest.MonkeyPatch) -> None:
             done = do(command, "-i", interface)
             assert (done.exit_code, "only root" in done.output) == (3, True)
     with monkeypatch.context() as patch:
-        patch.setattr(firewall, "_found", lambda tool: None)
+        patch.setattr(firewall, "found", lambda tool: None)
         done = do("up", "-i", interface)
         assert (done.exit_code, "apt-get install nftables" in done.output) == (3, True)
         with pytest.raises(Failure, match="nft is not installed"):

@@ -57,9 +57,11 @@ def command() -> None:
     the names that clients ask for and everything else pass as before.
 
     \b
-    As root, once, and then the proxy:
+    As root, the rules and the proxy, until it ends:
+      cachy serve --transparent br0
+    Or the rules by themselves, and a proxy of whoever you like:
       cachy transparent up --interface br0
-      mitmdump -s "$(cachy addon)" --mode regular@8080 --mode transparent@8081
+      cachy serve --transparent-port 8081
     In a container, once, so that it trusts the proxy:
       http_proxy=http://192.0.2.1 wget -qO- http://cachy.internal/setup.sh | sh
     And to be rid of it:
@@ -104,9 +106,7 @@ def up(interface: str, port: int, backend: str | None, as_json: bool) -> None:
         return
     click.echo(_say(state))
     if not state.listening:
-        click.echo(
-            f'To listen there: mitmdump -s "$(cachy addon)" --mode transparent@{port}', err=True
-        )
+        click.echo(f"To listen there: cachy serve --transparent-port {port}", err=True)
 
 
 @command.command()

@@ -5,17 +5,9 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-PASSED_ON = frozenset(
-    {
-        signal.SIGINT,
-        signal.SIGTERM,
-        signal.SIGHUP,
-        signal.SIGQUIT,
-        signal.SIGUSR1,
-        signal.SIGUSR2,
-    }
-)
-WATCHED = PASSED_ON | {signal.SIGCHLD}
+from cachy.child import PASSED
+
+WATCHED = PASSED | {signal.SIGCHLD}
 #: In seconds.
 _TURN = 0.5
 
