@@ -6,7 +6,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use cachy::exchange::{Exchange, Reply, Settings, Step};
@@ -313,8 +313,27 @@ fn records_without_a_file_go_and_what_a_slash_needs_stays() {
     assert_eq!(served(&store, "https://h/b", &[], NOW).unwrap(), b"1");
 }
 
+/// What the log says.
+struct Said(Mutex<Vec<String>>);
+
+static SAID: Said = Said(Mutex::new(Vec::new()));
+
+impl log::Log for Said {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        self.0.lock().unwrap().push(record.args().to_string());
+    }
+
+    fn flush(&self) {}
+}
+
 #[test]
 fn who_stores_into_a_folder_that_just_went_makes_it_anew() {
+    log::set_logger(&SAID).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
     let folder = TempDir::new().unwrap();
     let stores = [open(folder.path()), open(folder.path())];
     std::thread::scope(|scope| {
@@ -328,6 +347,10 @@ fn who_stores_into_a_folder_that_just_went_makes_it_anew() {
             down_to(&stores[1], 0);
         }
     });
+    let here = folder.path().to_str().unwrap();
+    let said = SAID.0.lock().unwrap();
+    let said: Vec<_> = said.iter().filter(|line| line.contains(here)).collect();
+    assert!(said.is_empty(), "{said:?}");
     down_to(&stores[1], 0);
     assert_eq!(paths(&stores[0]), Vec::<String>::new());
     assert!(!folder.path().join("h").exists());
