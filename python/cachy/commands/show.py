@@ -53,10 +53,10 @@ def command(
     as_json: bool,
     directory: str,
 ) -> None:
-    """Tells all about URL: what is stored, and what a request would get now, and why.
+    """Tells what is stored for URL, and what a request gets.
 
-    The answer is that of the code that decides in the proxy, asked without a
-    trace: nothing is fetched, and it doesn't count as a use.
+    That is, what it would get now, and why: the answer of the code that decides
+    in the proxy, asked without a trace. Nothing is fetched, and it is no use.
 
     \b
     Examples:
