@@ -37,6 +37,8 @@ pub struct Shown {
 /// What a request would get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forecast {
+    /// The tree answers, without upstream.
+    pub hit: bool,
     /// The status, where upstream isn't asked first.
     pub status: Option<u16>,
     /// What the answer's `Cache-Status` would say, as far as is known before upstream is asked.
@@ -120,6 +122,7 @@ pub fn forecast(
                 (false, _) => format!("{} without asking upstream: {why}", answer.status),
             };
             Forecast {
+                hit,
                 status: Some(answer.status),
                 cache_status,
                 words,
@@ -128,6 +131,7 @@ pub fn forecast(
         Step::Forward(_) | Step::Read | Step::Wait | Step::Take => {
             let status = exchange.status();
             Forecast {
+                hit: false,
                 status: None,
                 cache_status: status.to_string(),
                 words: asked(status, &found, &why),

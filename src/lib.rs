@@ -23,8 +23,8 @@
 //! 7. **Response.** A redirect to the thing itself is followed ([`redirect`], [`suffix`]).
 //!    [`storable`] decides what is stored. A [`flight`] takes the body as it arrives: to a file
 //!    under `.cachy/tmp`, from which every client reads at its own pace.
-//! 8. **Commit.** When all of it is there, [`store`] writes the record, and [`place`] renames the
-//!    file into the tree, under [`locks`]. Whatever the disk refuses is said once ([`troubles`]),
+//! 8. **Commit.** When all of it is there, [`store`] writes the record ([`confirm`] renews it at a
+//!    304), and [`place`] renames the file into the tree, under [`locks`]. Whatever the disk refuses is said once ([`troubles`]),
 //!    and the client never notices.
 //!
 //! # The tree, for people
@@ -54,6 +54,7 @@ pub mod cache_control;
 pub mod cache_status;
 pub mod coding;
 pub mod conditional;
+pub mod confirm;
 #[cfg(target_os = "linux")]
 pub mod enclosure;
 pub mod entry;

@@ -250,6 +250,17 @@ impl Tree {
             return Ok(());
         }
         let dir = self.dir()?;
+        for _ in 0..4 {
+            match self.make_folders(&dir, parent) {
+                // Whoever took the last entry out of a folder above took that one too.
+                Err(error) if error.kind() == Some(ErrorKind::NotFound) => {}
+                made => return made,
+            }
+        }
+        self.make_folders(&dir, parent)
+    }
+
+    fn make_folders(&self, dir: &Dir, parent: &str) -> Result<()> {
         let ends = parent.match_indices('/').map(|(at, _)| at);
         for end in ends.chain([parent.len()]) {
             let folder = &parent[..end];

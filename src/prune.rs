@@ -133,7 +133,11 @@ pub fn prune(
         if unit.kept || !(old || pruned.left_bytes > target) {
             continue;
         }
-        if !evict(store, &unit, limits.dry_run)? {
+        let gone = evict(store, &unit, limits.dry_run).unwrap_or_else(|error| {
+            store.troubles.say(&error);
+            false
+        });
+        if !gone {
             pruned.busy += 1;
             continue;
         }

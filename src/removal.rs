@@ -4,7 +4,7 @@
 use crate::error::Result;
 use crate::layout::RelPath;
 use crate::locks::Lock;
-use crate::meta::Meta;
+use crate::meta::{Meta, Stored};
 use crate::place::Expected;
 use crate::store::Store;
 use crate::survey::{self, Item, Kind, Whose};
@@ -123,6 +123,8 @@ pub struct Removed {
     pub gone: Vec<Item>,
     /// A person's files, which stay unless they are meant too.
     pub kept: Vec<Item>,
+    /// It was known that the origin only adds a slash there, and is no more.
+    pub forgotten: bool,
 }
 
 /// Removes what a person means. `force`: people's files too. `dry`: only tells what would go.
@@ -137,6 +139,7 @@ pub fn remove(
 ) -> Result<Removed> {
     let mut meant: Vec<(RelPath, Vec<RelPath>)> = Vec::new();
     let mut lone = Vec::new();
+    let mut removed = Removed::default();
     if let Some(place) = pattern.place()
         && let Some(item) = survey::of(store, &place, true)?.filter(|item| pattern.names(item))
     {
@@ -145,7 +148,7 @@ pub fn remove(
             _ => lone.push(item),
         }
     } else if let Some(place) = pattern.place() {
-        forget_slash(store, &place, dry)?;
+        removed.forgotten = forget_slash(store, &place, dry)?;
     }
     if meant.is_empty() && lone.is_empty() {
         survey::walk(store, false, |item| {
@@ -161,7 +164,6 @@ pub fn remove(
             std::ops::ControlFlow::Continue(())
         })?;
     }
-    let mut removed = Removed::default();
     for (nominal, listed) in meant {
         let alone = (!dry).then(|| store.alone(&nominal)).transpose()?;
         for item in store.parts(&nominal, &listed)? {
@@ -201,14 +203,24 @@ impl Removed {
     }
 }
 
-/// That an origin only adds a slash is known by metadata alone.
-fn forget_slash(store: &Store, nominal: &RelPath, dry: bool) -> Result<()> {
-    if dry || store.tree.dir().is_err() {
-        return Ok(());
+/// Forgets that an origin only adds a slash, which is known by metadata alone. Returns whether it was
+/// known.
+fn forget_slash(store: &Store, nominal: &RelPath, dry: bool) -> Result<bool> {
+    let known = |store: &Store| -> Result<bool> {
+        let meta = Meta::load(&store.tree, nominal)?;
+        let slash = |meta: Meta| {
+            let mut records = meta.records.iter();
+            records.any(|record| matches!(record.stored, Stored::Slash { .. }))
+        };
+        Ok(meta.is_some_and(slash) && survey::of(store, nominal, false)?.is_none())
+    };
+    if !known(store)? || dry {
+        return known(store);
     }
     let _alone = store.alone(nominal)?;
-    if survey::of(store, nominal, false)?.is_none() {
+    let still = known(store)?;
+    if still {
         Meta::remove(&store.tree, nominal);
     }
-    Ok(())
+    Ok(still)
 }

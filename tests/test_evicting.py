@@ -14,6 +14,8 @@ from support.client import Connection, fetch
 from support.disk import mounted
 from support.factory import ProxyFactory
 from support.gated import in_two
+from support.inspection import inspect
+from support.load import Load
 from support.origin import Origin
 from support.pattern import Pattern
 from support.proxy import Proxy
@@ -154,9 +156,25 @@ def test_max_size(start_proxy: ProxyFactory, cachy_dir: Path, origin: Origin, ho
     assert proxy.stop() == 0
 
 
+def test_under_load(start_proxy: ProxyFactory, cachy_dir: Path, origin: Origin, host: str) -> None:
+    """While many clients ask for what changes all the time, entries are evicted and removed."""
+    proxy = start_proxy(options={"cachy_max_size": "40kB"})
+    cli = Cli(cachy_dir)
+    with Load([proxy], origin, host, 1) as load:
+        wait_until(lambda: load.answered > 10)
+        for n in range(15):
+            cli("prune", "--max-size", "10kB") if n % 2 else cli("rm", f"*{host}*{n}*")
+        answered = load.answered
+        wait_until(lambda: load.answered > answered + 20)
+    proxy.stop()
+    assert not load.wrong, "\n".join(load.wrong)
+    inspect(cachy_dir)
+    assert "cannot" not in proxy.log() and "can't" not in proxy.log()
+
+
 def size(folder: Path) -> int:
     """Bytes of what isn't a person's."""
-    return sum(path.stat().st_size for path in folder.iterdir() if path.name != "mine")
+    return sum(len(body) for name, body in tree(folder).items() if name != "mine")
 
 
 def test_read_only(

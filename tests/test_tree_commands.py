@@ -214,6 +214,26 @@ def test_rm(cli: Cli, shared_proxy: Proxy, shared_dir: Path, origin: Origin, hos
     assert cli("rm", f"https://{host}/d").code == 1
 
 
+def test_a_slash(cli: Cli, shared_proxy: Proxy, origin: Origin, host: str) -> None:
+    """That the origin only adds one is shown, and can be forgotten."""
+    url = f"https://{host}/dir"
+    origin.route(url, b"", 301, {"Location": f"{url}/"})
+    origin.route(f"{url}/", b"index")
+    for each in (url, f"{url}/"):
+        fetch(shared_proxy, each)
+    assert fetch(shared_proxy, url).cache_status == "cachy; hit"
+    shown = cli("show", url)
+    assert (
+        shown.code == 0 and "hit: fresh as long as the folder's index is there (301)" in shown.out
+    )
+    assert "would forget" in cli("rm", "--dry-run", url).out
+    assert "forgot that" in cli("rm", url).out
+    assert origin.count(url) == 1
+    fetch(shared_proxy, url)
+    assert origin.count(url) == 2
+    assert fetch(shared_proxy, f"{url}/").cache_status == "cachy; hit"
+
+
 def test_verify(cli: Cli, shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str) -> None:
     """A flipped byte is found, and can be fetched again; what a person changed is fine."""
     names = ["a", "b", "x", "x/below"]

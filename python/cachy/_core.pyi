@@ -683,6 +683,10 @@ class Forecast:
     """What a request would get now, and why."""
 
     @property
+    def hit(self) -> bool:
+        """Whether the tree answers it, without upstream."""
+
+    @property
     def status(self) -> int | None:
         """The status code; ``None`` where upstream is asked first."""
 
@@ -705,6 +709,10 @@ class Removed:
     @property
     def kept(self) -> list[Entry]:
         """People's files, which stay without ``force``."""
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether it was known that the origin only adds a slash there, which is forgotten now."""
 
 @final
 class Verified:

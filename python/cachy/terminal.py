@@ -106,6 +106,15 @@ def span(seconds: float) -> str:
     return f"{max(seconds, 0):.0f} s"
 
 
+def moment(at: int) -> str:
+    """A time by the clock on the wall.
+
+    Args:
+        at: Milliseconds since 1970.
+    """
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at / 1000))
+
+
 def ago(at: int) -> str:
     """How long ago a time was.
 

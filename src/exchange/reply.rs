@@ -6,6 +6,7 @@ use crate::answer::{self, Answer};
 use crate::body::Body;
 use crate::cache_status::{CacheStatus, Forwarded};
 use crate::coding;
+use crate::confirm::updated;
 use crate::entry::Entry;
 use crate::flight::{Flight, Storing};
 use crate::flights::Outcome;
@@ -15,7 +16,6 @@ use crate::layout::path_of;
 use crate::meta::{Millis, Record, Stored};
 use crate::select;
 use crate::storable;
-use crate::store::updated;
 
 impl Exchange {
     /// What to do with the head of upstream's response.

@@ -118,6 +118,7 @@ impl Entry {
 /// What a request would get.
 #[pyclass(frozen, get_all, module = "cachy._core")]
 pub(super) struct Forecast {
+    hit: bool,
     status: Option<u16>,
     cache_status: String,
     words: String,
@@ -126,6 +127,7 @@ pub(super) struct Forecast {
 impl From<inspect::Forecast> for Forecast {
     fn from(forecast: inspect::Forecast) -> Self {
         Self {
+            hit: forecast.hit,
             status: forecast.status,
             cache_status: forecast.cache_status,
             words: forecast.words,
@@ -148,6 +150,7 @@ pub(super) struct Shown {
 pub(super) struct Removed {
     pub(super) gone: Vec<Py<Entry>>,
     pub(super) kept: Vec<Py<Entry>>,
+    pub(super) forgotten: bool,
 }
 
 /// What a comparison with the record came to.

@@ -170,6 +170,7 @@ impl Tree {
         Ok(Removed {
             gone: entries(removed.gone)?,
             kept: entries(removed.kept)?,
+            forgotten: removed.forgotten,
         })
     }
 

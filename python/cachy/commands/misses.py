@@ -20,10 +20,11 @@ from cachy.terminal import (
 @json_option
 @dir_option
 def command(clear: bool, as_json: bool, directory: str) -> None:
-    """Lists what was asked for in vain: offline, or while upstream could not be reached.
+    """Lists what was asked for in vain.
 
-    Only what still isn't in the tree. Requests with credentials leave no line.
-    Where there is a line, `cachy fetch --misses` fetches all of it.
+    That is, offline, or while upstream could not be reached; and only what still
+    isn't in the tree. Requests with credentials leave no line. Once upstream can
+    be reached, `cachy fetch --misses` fetches all of it.
 
     \b
     Examples:

@@ -18,12 +18,13 @@ PIECE = 1 << 20
 @click.option("--force", is_flag=True, help="Replace a person's file too.")
 @dir_option
 def command(url: str, file: str, force: bool, directory: str) -> None:
-    """Puts a copy of FILE under URL, as your own; - is standard input.
+    """Puts a copy of FILE under URL, as your own.
 
-    It answers the URL at once, also in a proxy that runs: 200, with a media type
-    by its name, never checked upstream, replaced or evicted. It gets there whole
-    or not at all. What cachy had stored there goes; a file of a person's stays
-    (exit code 1) unless you say --force.
+    FILE may be -, which is standard input. It answers the URL at once, also in a
+    proxy that runs: 200, with the media type of what it replaces, else by its
+    name; never checked upstream, replaced or evicted. It gets there whole or not
+    at all. What cachy had stored there goes; a file of a person's stays (exit
+    code 1) unless you say --force.
 
     \b
     Examples:

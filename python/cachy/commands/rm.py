@@ -40,6 +40,7 @@ def command(
     """
     gone: list[Entry] = []
     kept: list[Entry] = []
+    forgotten: list[str] = []
     vain: list[str] = []
     with refusals():
         tree = open_tree(directory)
@@ -47,18 +48,24 @@ def command(
             removed = tree.remove(pattern, force=force, dry_run=dry_run)
             gone += removed.gone
             kept += removed.kept
-            if not removed.gone and not removed.kept:
-                inside = any(tree.ls(pattern))
+            if removed.forgotten:
+                forgotten.append(pattern)
+            elif not removed.gone and not removed.kept:
+                folder = pattern.rstrip("/")
+                is_folder = any(tree.ls(pattern))
                 vain.append(
-                    f"{pattern} is a folder: say '{pattern.rstrip('/')}/*'"
-                    if inside
+                    f"{pattern} is a folder: say '{folder}/*'"
+                    if is_folder
                     else f"nothing is stored for {pattern}"
                 )
     if as_json:
-        print_json({"gone": [as_dict(e) for e in gone], "kept": [as_dict(e) for e in kept]})
+        found = {"gone": [as_dict(e) for e in gone], "kept": [as_dict(e) for e in kept]}
+        print_json(found | {"forgotten": forgotten})
     else:
         for entry in gone:
             click.echo(f"{'would remove' if dry_run else 'removed'} {entry.path}")
+        for url in forgotten:
+            click.echo(f"{'would forget' if dry_run else 'forgot'} that {url} leads to {url}/")
     problems = [f"{entry.path} is a person's and stays: say --force" for entry in kept] + vain
     if problems:
         raise No("\n".join(problems))

@@ -10,6 +10,7 @@ from cachy.terminal import (
     as_dict,
     dir_option,
     json_option,
+    moment,
     open_tree,
     print_json,
     refusals,
@@ -52,10 +53,10 @@ def command(
     as_json: bool,
     directory: str,
 ) -> None:
-    """Tells all about URL: what is stored, and what a request would get now, and why.
+    """Tells what is stored for URL, and what a request gets.
 
-    The answer is that of the code that decides in the proxy, asked without a
-    trace: nothing is fetched, and it doesn't count as a use.
+    That is, what it would get now, and why: the answer of the code that decides
+    in the proxy, asked without a trace. Nothing is fetched, and it is no use.
 
     \b
     Examples:
@@ -63,8 +64,8 @@ def command(
       cachy show https://example.org/simple/six/ -H 'Cache-Control: no-cache'
       cachy show https://example.org/thing.zip --mode offline
 
-    Exit code 1 where nothing lies there; what a request would do is told all
-    the same.
+    Exit code 1 where nothing is stored for it; what a request would do is told
+    all the same.
     """
     with refusals():
         fields = [field(text) for text in headers]
@@ -74,7 +75,7 @@ def command(
     else:
         for line in lines(shown):
             click.echo(line)
-    if shown.entry is None and not shown.variants:
+    if shown.entry is None and not shown.forecast.hit:
         raise SystemExit(1)
 
 
@@ -136,7 +137,7 @@ def about(entry: Entry) -> list[str]:
         ("changed:   ", entry.modified_at if entry.whose == "person" else None),
     ):
         if at is not None:
-            told.append(f"{name} {ago(at)}")
+            told.append(f"{name} {moment(at)} ({ago(at)})")
     if entry.sha256 is not None:
         told.append(f"sha256:     {entry.sha256}")
     if entry.selecting and entry.variant is None:

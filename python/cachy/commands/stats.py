@@ -26,7 +26,7 @@ from cachy.terminal import (
 @json_option
 @dir_option
 def command(top: int, as_json: bool, directory: str) -> None:
-    """Counts what lies in the tree: entries and bytes, people's files, by host.
+    """Counts entries, bytes and people's files, by host.
 
     Bytes are those of the bodies. What counts towards cachy_max_size and
     `cachy prune --max-size` is these and the metadata of cachy's entries.

@@ -46,7 +46,7 @@ class Outcome:
 @json_option
 @dir_option
 def command(pattern: str | None, drop: bool, as_json: bool, directory: str) -> None:
-    """Reads every entry of cachy's and compares its digest with its record.
+    """Compares the digest of every entry with its record.
 
     A file with the size and time of its record and other bytes is broken: by the
     disk, or by a copy. One with another size or time was edited by a person, which
