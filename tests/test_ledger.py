@@ -258,10 +258,14 @@ def test_default_run_offline_and_behind_a_proxy(
     assert Run(proxy, default).misses() == {("a.zip", "uri-miss"): (1, 3)}
     assert sums(named.report()) == (1, 1, 3, 0)
     assert Run(shared_proxy, default).report()["requests"] == 0
+    there = f"https://{NAME}/x.zip"
+    origin.route(f"https://{host}/x.zip", b"", 302, [("Location", there)])
+    assert fetch(proxy, f"https://{host}/x.zip").header("location") == there
+    assert there not in shared_proxy.log(), "not followed, and least of all upstream"
     itself = fetch(proxy, f"https://{NAME}/runs/{named.id}")
     assert b'"hits": 1' in itself.body, "the nearest proxy answers for itself"
     stats = ask_json(proxy, "/stats")
-    assert sums(stats) == (2, 1, 3, 3)
+    assert sums(stats) == (3, 1, 3, 3)
     assert stats["by_reason"]["uri-miss"]["count"] == 1
     proxy.stop()
     offline = start_proxy(options={"cachy_mode": "offline"}, env={"CACHY_RUN": default})
