@@ -28,7 +28,7 @@ use crate::flight::Flight;
 use crate::flights::{Lead, Outcome, Seat};
 use crate::freshness::clock;
 use crate::headers::Headers;
-use crate::internal::{Host, Visit};
+use crate::internal::Visit;
 use crate::key::Target;
 use crate::layout::RelPath;
 use crate::ledger::Tally;
@@ -207,20 +207,6 @@ impl Exchange {
             code: 0,
             visit: None,
         }
-    }
-
-    /// Has what becomes of it counted.
-    #[must_use]
-    pub fn counted(mut self, tally: Tally) -> Self {
-        self.tally = tally;
-        self
-    }
-
-    /// Has it answered by the proxy itself.
-    #[must_use]
-    pub fn visiting(mut self, host: Arc<Host>) -> Self {
-        self.visit = Some(Box::new(Visit::new(host)));
-        self
     }
 
     /// The request that it is about.

@@ -1,6 +1,6 @@
 //! The ledger: what became of the requests of this process and of each run, for reports and
 //! statistics. An [`crate::exchange::Exchange`] tells it by a [`Tally`], a body on its way to a client by a
-//! [`Meter`]. A hit adds to a few atomic numbers and locks nothing.
+//! [`Meter`]. A hit adds to a few atomic numbers; one of a run looks that run up under a lock.
 //!
 //! Every request is counted once: it is a hit, or it has a reason. `requests` is the sum of `hits`
 //! and of the `count` of all reasons, `omitted` included.

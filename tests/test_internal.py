@@ -1,5 +1,6 @@
 """What the proxy answers for itself under cachy_host, and that none of it reaches another host."""
 
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -225,3 +226,8 @@ def test_statistics_are_written_down(
     file = cachy_dir / ".cachy/stats.json"
     text = wait_until(file.read_text)
     assert '"requests":3,"hits":2,"bytes":{"tree":10,"upstream":5}' in text
+    proxy.start()
+    fetch(proxy, f"https://{host}/a.zip")
+    shutil.rmtree(cachy_dir)
+    proxy.stop()
+    assert not cachy_dir.exists(), "a folder that was removed isn't made again for this"

@@ -51,9 +51,12 @@ class Run:
         return report
 
     def misses(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Count and bytes of what wasn't served from the tree, by the last of the URL, and why."""
+        """Count and bytes of what wasn't served from the tree, by the path of the URL, and why."""
         return {
-            (miss["url"].rpartition("/")[2], miss["reason"]): (miss["count"], miss["bytes"])
+            (miss["url"].split("/", 3)[3].removeprefix("simple/"), miss["reason"]): (
+                miss["count"],
+                miss["bytes"],
+            )
             for miss in self.report()["misses"]
         }
 
@@ -110,7 +113,7 @@ def test_two_runs_at_once(shared_proxy: Proxy, origin: Origin, host: str) -> Non
 
 def test_why(run: Run, origin: Origin, network: Network, host: str) -> None:
     """Each reason has its word; a hit has none, nor has what stands in for an upstream that fails."""
-    site = f"https://{host}"
+    site, stale = f"https://{host}", {"Cache-Control": "max-age=0"}
     origin.route(f"{site}/no-store", b"12", headers={"Cache-Control": "no-store"})
     origin.route(f"{site}/private", b"123")
     origin.route(f"{site}/posted", b"1234")
@@ -129,18 +132,23 @@ def test_why(run: Run, origin: Origin, network: Network, host: str) -> None:
     assert (
         "fwd-status=304" in run.fetch(f"{site}/simple/old/", Cache_Control="no-cache").cache_status
     )
+    for body in (b"1234567", b"12345678"):
+        origin.route(f"{site}/simple/new/", body, etag=f'"{len(body)}"', headers=stale)
+        assert run.fetch(f"{site}/simple/new/", Cache_Control="no-cache").body == body
     network.down(host)
     assert run.fetch(f"{site}/never").status == 502
     assert run.fetch(f"{site}/only", Cache_Control="only-if-cached").status == 504
     misses = run.misses()
-    assert misses.pop(("b", "dot-segment"))[0] == 1
+    assert misses.pop(("a/../b", "dot-segment"))[0] == 1
     assert misses == {
         ("no-store", "no-store"): (2, 4),
         ("private", "authorization"): (1, 3),
         ("posted", "method"): (1, 4),
         ("gone", "uri-miss"): (1, 6),
-        ("", "uri-miss"): (1, 5),
-        ("", "revalidated"): (1, 0),
+        ("old/", "uri-miss"): (1, 5),
+        ("old/", "revalidated"): (1, 0),
+        ("new/", "uri-miss"): (1, 7),
+        ("new/", "request"): (1, 8),
         ("never", "upstream-failed"): (1, 0),
         ("only", "only-if-cached"): (1, 0),
     }
@@ -250,10 +258,14 @@ def test_default_run_offline_and_behind_a_proxy(
     assert Run(proxy, default).misses() == {("a.zip", "uri-miss"): (1, 3)}
     assert sums(named.report()) == (1, 1, 3, 0)
     assert Run(shared_proxy, default).report()["requests"] == 0
+    there = f"https://{NAME}/x.zip"
+    origin.route(f"https://{host}/x.zip", b"", 302, [("Location", there)])
+    assert fetch(proxy, f"https://{host}/x.zip").header("location") == there
+    assert there not in shared_proxy.log(), "not followed, and least of all upstream"
     itself = fetch(proxy, f"https://{NAME}/runs/{named.id}")
     assert b'"hits": 1' in itself.body, "the nearest proxy answers for itself"
     stats = ask_json(proxy, "/stats")
-    assert sums(stats) == (2, 1, 3, 3)
+    assert sums(stats) == (3, 1, 3, 3)
     assert stats["by_reason"]["uri-miss"]["count"] == 1
     proxy.stop()
     offline = start_proxy(options={"cachy_mode": "offline"}, env={"CACHY_RUN": default})

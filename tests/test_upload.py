@@ -178,6 +178,19 @@ def test_memory_is_flat(
     (shared_dir / host / "big").unlink()
 
 
+@pytest.mark.parametrize(("right", "begins"), [(True, b"100 "), (False, b"401 ")])
+def test_who_waits_before_sending(
+    shared_proxy: Proxy, host: str, right: bool, begins: bytes
+) -> None:
+    """Nobody is asked to go on with what is refused anyway."""
+    field = bearer(shared_proxy)["Authorization"] if right else "Bearer wrong"
+    head = f"PUT {cached(f'https://{host}/a')} HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: 1\r\n"
+    head += f"Expect: 100-continue\r\nAuthorization: {field}\r\n\r\n"
+    with socket.create_connection((shared_proxy.host, shared_proxy.port), 10) as client:
+        client.sendall(head.encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 " + begins)
+
+
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 @pytest.mark.parametrize("how", ["leaves", "resets"])
 def test_cut(shared_proxy: Proxy, shared_dir: Path, host: str, framing: str, how: str) -> None:

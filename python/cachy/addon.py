@@ -184,7 +184,9 @@ class Cachy:
         """Fetches without a client."""
         try:
             step = await self.settle(Transaction(work, detached=True), mode)
-            if isinstance(step, Forward):
+            # What an origin redirects to the proxy itself is for the client to follow.
+            home = self.cache is not None and self.cache.is_host(work.request.host)
+            if isinstance(step, Forward) and not home:
                 await Detached(work, step, mode, self.shared).run()
         finally:
             work.close(whole=False)

@@ -2,12 +2,19 @@
 
 use super::Exchange;
 use crate::answer::Answer;
-use crate::ledger;
+use crate::ledger::{self, Tally};
 use crate::redirect;
 use crate::request::Request;
 use crate::way::Way;
 
 impl Exchange {
+    /// Has what becomes of it counted.
+    #[must_use]
+    pub fn counted(mut self, tally: Tally) -> Self {
+        self.tally = tally;
+        self
+    }
+
     /// It is answered by this.
     pub(super) fn count_answer(&mut self, answer: &mut Answer) {
         // What the proxy asks itself is counted by who asked it.

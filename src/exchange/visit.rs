@@ -1,10 +1,19 @@
 //! A request to the proxy itself.
 
+use std::sync::Arc;
+
 use super::{Exchange, Step};
-use crate::internal::Context;
+use crate::internal::{Context, Host, Visit};
 use crate::meta::Millis;
 
 impl Exchange {
+    /// Has it answered by the proxy itself.
+    #[must_use]
+    pub fn visiting(mut self, host: Arc<Host>) -> Self {
+        self.visit = Some(Box::new(Visit::new(host)));
+        self
+    }
+
     /// Whether it is for the proxy itself.
     #[must_use]
     pub fn is_visit(&self) -> bool {

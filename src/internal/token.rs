@@ -20,7 +20,11 @@ const SHORTEST: usize = 16;
 /// `Io` where the disk is full or read-only: nobody has the right token then.
 pub fn ensure(tree: &Tree) -> Result<()> {
     let failed = |e| Error::io("write", tree.path(TOKEN), e);
-    match tree.dir()?.symlink_metadata(TOKEN) {
+    let Ok(dir) = tree.dir() else {
+        // Without a tree there is nothing to protect, and whoever opened it has said so.
+        return Ok(());
+    };
+    match dir.symlink_metadata(TOKEN) {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         found => return found.map(|_| ()).map_err(failed),
     }
@@ -29,7 +33,7 @@ pub fn ensure(tree: &Tree) -> Result<()> {
     let (temp, mut file) = tree.temp_secret()?;
     writeln!(file, "{}", hex(&secret)).map_err(failed)?;
     file.sync_data().map_err(failed)?;
-    let folder = tree.dir()?.open_dir(".cachy").map_err(failed)?;
+    let folder = dir.open_dir(".cachy").map_err(failed)?;
     // Whoever starts beside us may have been faster: theirs is the one.
     temp.link_new(&folder, "token").map(|_| ()).map_err(failed)
 }
