@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.ca import CA
-from support.command import INTERNAL, Cachy
+from support.command import Cachy
 from support.disk import mounted
 from support.factory import ProxyFactory
 from support.network import Network
@@ -221,5 +221,4 @@ def open_proxy(
         upstream_ca=ca.pem,
         addon=addon_script,
     ) as factory:
-        options = {"cachy_dir": str(folder / "cache")}
-        yield factory(scripts=[addon_script(), INTERNAL], options=options)
+        yield factory()

@@ -13,8 +13,6 @@ from clients.run import Run, clean_env, run
 from .factory import ROUTE
 from .network import Network
 
-INTERNAL = Path(__file__).with_name("internal.py")
-
 
 @dataclass
 class Cachy:
@@ -33,14 +31,13 @@ class Cachy:
     @property
     def settings(self) -> list[str]:
         """What a proxy of its own needs, as options of `cachy run`."""
-        scripts = [f"scripts={path}" for path in (ROUTE, INTERNAL)]
-        return [word for each in [*scripts, *self._options] for word in ("--set", each)]
+        options = [f"scripts={ROUTE}", *self._options]
+        return [word for each in options for word in ("--set", each)]
 
     @property
     def arguments(self) -> list[str]:
         """The same, as options of mitmdump."""
-        scripts = [word for path in (ROUTE, INTERNAL) for word in ("-s", str(path))]
-        return scripts + [word for each in self._options for word in ("--set", each)]
+        return ["-s", str(ROUTE), *(w for each in self._options for w in ("--set", each))]
 
     @property
     def _options(self) -> list[str]:

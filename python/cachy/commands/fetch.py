@@ -5,13 +5,13 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cachy import ways
+from cachy._core import Tree
 from cachy.fetch import Fetched, Fetcher, Wanted
 from cachy.launch import LaunchError
 from cachy.terminal import Failure, No, aside, dir_option, json_option, print_json, size
@@ -131,7 +131,7 @@ def read(words: tuple[str, ...]) -> Iterator[Wanted]:
 
 def missed(directory: str) -> list[Wanted]:
     """What was asked for and was neither there nor to be had."""
-    tree = import_module("cachy._core").Tree(directory)
+    tree = Tree(directory)
     return [Wanted(miss.url, miss.accept) for miss in tree.misses()]
 
 

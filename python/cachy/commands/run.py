@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cachy import child, report, ways
+from cachy import child, enclosed, report, ways
 from cachy.environment import BUNDLE, prepare
 from cachy.launch import LaunchError
 from cachy.relay import Relay
@@ -187,7 +186,6 @@ def execute(
         return changes.apply(os.environ)
 
     if transparent:
-        enclosed = import_module("cachy.enclosed")
         try:
             return child.shell_code(
                 enclosed.run_enclosed(
