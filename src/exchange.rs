@@ -242,7 +242,7 @@ impl Exchange {
     /// written: [`Exchange::decide`] tells what to answer.
     pub fn write(&mut self, bytes: &[u8], now: Millis) -> io::Result<()> {
         if let Some(visit) = &mut self.visit {
-            return visit.write(&self.store, bytes);
+            return visit.write(bytes);
         }
         self.tally.received(bytes.len());
         if let Some(lead) = &self.sharing.lead {

@@ -38,8 +38,7 @@
 //!
 //! # Beside it
 //!
-//! What is asked of the proxy itself goes another way: [`internal`] answers it, and [`put`] takes the
-//! files that people upload. Whatever becomes of a request, the [`ledger`] is told. `enclosure` is what
+//! What is asked of the proxy itself goes another way: [`internal`] answers it, uploads included. Whatever becomes of a request, the [`ledger`] is told. `enclosure` is what
 //! runs a command in a network of its own.
 //!
 //! [`options`] are what people set, [`error`] what goes wrong, [`headers`] what HTTP is made of.
@@ -86,7 +85,6 @@ pub mod pattern;
 pub mod pipe;
 pub mod place;
 pub mod prune;
-pub mod put;
 pub mod range;
 pub mod redirect;
 pub mod removal;

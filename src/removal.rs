@@ -2,7 +2,8 @@
 //! a crash in between never leaves cachy's own file looking like a person's.
 
 use crate::error::Result;
-use crate::layout::RelPath;
+use crate::key::Target;
+use crate::layout::{RelPath, path_of};
 use crate::locks::Lock;
 use crate::meta::{Meta, Stored};
 use crate::place::Expected;
@@ -165,10 +166,7 @@ pub fn remove(
         })?;
     }
     for (nominal, listed) in meant {
-        let alone = (!dry).then(|| store.alone(&nominal)).transpose()?;
-        for item in store.parts(&nominal, &listed)? {
-            removed.take(store, alone.as_ref(), item, force)?;
-        }
+        removed.take_all(store, &nominal, &listed, force, dry)?;
     }
     for item in lone {
         let slot = item.slot().unwrap_or_else(|| item.path.clone());
@@ -183,7 +181,39 @@ pub fn remove(
     Ok(removed)
 }
 
+/// Removes what answers for a URL, whoever put it there. Returns whether there was anything.
+///
+/// # Errors
+/// As [`remove`].
+pub fn remove_target(store: &Store, target: &Target) -> Result<bool> {
+    let nominal = path_of(target);
+    let forgotten = forget_slash(store, &nominal, false)?;
+    let mut removed = Removed::default();
+    if survey::of(store, &nominal, true)?.is_some() {
+        removed.take_all(store, &nominal, &[], true, false)?;
+    }
+    for item in &removed.gone {
+        store.remove_empty_above(&item.path)?;
+    }
+    Ok(forgotten || !removed.gone.is_empty())
+}
+
 impl Removed {
+    fn take_all(
+        &mut self,
+        store: &Store,
+        nominal: &RelPath,
+        listed: &[RelPath],
+        force: bool,
+        dry: bool,
+    ) -> Result<()> {
+        let alone = (!dry).then(|| store.alone(nominal)).transpose()?;
+        for item in store.parts(nominal, listed)? {
+            self.take(store, alone.as_ref(), item, force)?;
+        }
+        Ok(())
+    }
+
     fn take(
         &mut self,
         store: &Store,

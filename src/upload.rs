@@ -9,7 +9,7 @@ use crate::entry;
 use crate::error::{Error, Result};
 use crate::key::{Scheme, Target};
 use crate::layout::{RelPath, path_of};
-use crate::meta::{Meta, Seen};
+use crate::meta::{Meta, Seen, Stored};
 use crate::owner::{Owner, owner};
 use crate::place::{Expected, Temp};
 use crate::store::Store;
@@ -24,6 +24,15 @@ pub struct Upload {
     temp: Temp,
     file: File,
     force: bool,
+}
+
+/// Where it lies now.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Put {
+    /// The path.
+    pub at: RelPath,
+    /// Something else lay there.
+    pub replaced: bool,
 }
 
 impl Upload {
@@ -56,11 +65,11 @@ impl Upload {
             .map_err(|e| Error::io("write", path, e))
     }
 
-    /// All bytes are there: puts it into place, durable. Returns where.
+    /// All bytes are there: puts it into place, durable.
     ///
     /// # Errors
     /// As [`Upload::begin`]; the tree is unchanged then.
-    pub fn commit(mut self) -> Result<RelPath> {
+    pub fn commit(mut self) -> Result<Put> {
         let nominal = path_of(&self.target);
         let tree = &self.store.tree;
         let failed = |e| Error::io("write", tree.path(nominal.as_str()), e);
@@ -70,13 +79,16 @@ impl Upload {
             tree.make_parents(&nominal)?;
             let alone = self.store.alone(&nominal)?;
             let (at, expected) = there(&self.store, &self.target, self.force)?;
-            self.describe(&nominal, seen)?;
+            let described = self.describe(&nominal, seen)?;
             let placed = match tree.place(&mut self.temp, &at, &expected) {
                 Err(error) if error.kind() == Some(ErrorKind::NotFound) => false,
                 placed => placed?,
             };
             if !placed {
                 continue;
+            }
+            if let Some(meta) = described {
+                self.disown(&nominal, meta, seen);
             }
             // A person's file answers whatever a request's fields are.
             for item in self.store.parts(&nominal, &[])? {
@@ -85,7 +97,10 @@ impl Upload {
                     self.store.take(&alone, &item)?;
                 }
             }
-            return Ok(at);
+            return Ok(Put {
+                at,
+                replaced: expected != Expected::Nothing,
+            });
         }
         Err(Error::io(
             "replace",
@@ -96,19 +111,35 @@ impl Upload {
 
     /// What the name doesn't tell is written down: that it is a person's whatever its bytes are, the
     /// URL of a name that is cut, and http.
-    fn describe(&self, nominal: &RelPath, seen: Seen) -> Result<()> {
+    fn describe(&self, nominal: &RelPath, seen: Seen) -> Result<Option<Meta>> {
         let tree = &self.store.tree;
         let url = self.target.url();
         let known = Meta::load(tree, nominal)?;
         let told = crate::layout::target_of(nominal.as_str(), |_| None);
         let by_name = told.is_ok_and(|named| named.target == self.target);
         if known.is_none() && by_name && self.target.scheme() == Scheme::Https {
-            return Ok(());
+            return Ok(None);
         }
         let mut meta = known.unwrap_or_else(|| Meta::new(String::new()));
         meta.url = url;
         meta.placed = Some(seen);
-        meta.save(tree, nominal)
+        // The records stay: what lies there is cachy's until it is gone.
+        meta.save(tree, nominal)?;
+        Ok(Some(meta))
+    }
+
+    /// The same bytes as those that were stored are a person's all the same, also once a copy of the
+    /// tree has another time.
+    fn disown(&self, nominal: &RelPath, mut meta: Meta, now: Seen) {
+        let alike =
+            |stored: &Stored| matches!(stored, Stored::File { seen, .. } if seen.size == now.size);
+        let before = meta.records.len();
+        meta.records.retain(|record| !alike(&record.stored));
+        if meta.records.len() < before
+            && let Err(error) = meta.save(&self.store.tree, nominal)
+        {
+            self.store.troubles.say(&error);
+        }
     }
 }
 

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from cachy import _core
 from cachy.commands.fetch import command as fetch_command
+from support import client
 from support.command import Cachy, set_environment
+from support.factory import ProxyFactory
 from support.origin import Origin
 from support.past import a_while_ago
 from support.proxy import Proxy
@@ -63,36 +63,21 @@ def test_refresh(open_proxy: Proxy, origin: Origin, host: str) -> None:
         assert origin.count(url) == count, arguments
 
 
-@dataclass
-class Miss:
-    """What was not there."""
-
-    url: str
-    when: int
-    accept: str | None
-
-
-def test_misses(
-    open_proxy: Proxy, origin: Origin, host: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """What was asked for offline, as it was asked for."""
-
-    class Tree:
-        def __init__(self, directory: str) -> None:
-            assert directory == str(tmp_path)
-
-        def misses(self) -> Sequence[Miss]:
-            return misses
-
-    monkeypatch.setattr(_core, "Tree", Tree, raising=False)
-    url = f"https://{host}/simple/x/"
-    misses = [Miss(url, 1, "application/json"), Miss(f"{url}y", 2, None)]
-    origin.handle(host, "*", origin.route(url, b"{}"))
-    words = ("--proxy", open_proxy.url, "--dir", tmp_path, "--misses")
+def test_misses(start_proxy: ProxyFactory, cachy_dir: Path, origin: Origin, host: str) -> None:
+    """What was asked for offline is fetched as it was asked for, and then it is there."""
+    index, file = f"https://{host}/simple/x/", f"https://{host}/x.whl"
+    offline = start_proxy(options={"cachy_mode": "offline"})
+    accept = {"Accept": "application/json"}
+    assert client.fetch(offline, index, headers=accept).status == 403
+    assert client.fetch(offline, file).status == 403
+    origin.route(index, b"{}", headers={"Vary": "Accept"})
+    origin.route(file, b"1")
+    words = ("--proxy", start_proxy().url, "--dir", cachy_dir, "--misses")
     assert fetch(*words).exit_code == 0
     asked = {each.url: each.header("accept") for each in origin.requests}
-    assert asked == {url: "application/json", f"{url}y": None}
-    misses.clear()
+    assert asked == {index: "application/json", file: None}
+    assert client.fetch(offline, index, headers=accept).body == b"{}"
+    assert client.fetch(offline, file).body == b"1"
     result = fetch(*words)
     assert (result.exit_code, result.stderr) == (0, "cachy: nothing is missing\n")
 

@@ -8,6 +8,7 @@ use crate::cache_status::CacheStatus;
 use crate::entry::{Found, find};
 use crate::key::Target;
 use crate::layout::path_of;
+use crate::removal;
 
 /// The answer to GET and HEAD; `None`: a large file has to be read first, see
 /// [`Found::Undecided`].
@@ -36,7 +37,7 @@ pub fn read(context: &Context<'_>, target: &Target) -> Option<Answer> {
 /// The answer to DELETE.
 #[must_use]
 pub fn remove(context: &Context<'_>, target: &Target) -> Answer {
-    match context.store.remove_for_person(target) {
+    match removal::remove_target(context.store, target) {
         Ok(true) => text::empty(),
         Ok(false) => nothing(context, target),
         Err(error) => failed(&error),

@@ -4,10 +4,9 @@ use crate::answer::{self, Answer};
 use crate::body::Body;
 use crate::cache_status::CacheStatus;
 use crate::key::Target;
-use crate::layout::path_of;
 use crate::options::Mode;
-use crate::put::Placing;
 use crate::store::Store;
+use crate::upload::Put;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -114,15 +113,15 @@ pub fn unauthorized(store: &Store, given: bool) -> Answer {
 
 /// A file was placed. `see`: where it can be read.
 #[must_use]
-pub fn placed(store: &Store, target: &Target, placing: Placing, see: &str) -> Answer {
-    let mut answer = if placing == Placing::Created {
-        let path = store.tree.path(path_of(target).as_str());
+pub fn placed(store: &Store, target: &Target, put: &Put, see: &str) -> Answer {
+    let mut answer = if put.replaced {
+        empty()
+    } else {
+        let path = store.tree.path(put.at.as_str());
         plain(
             201,
             &format!("{} is answered from\n  {}\n", target.url(), path.display()),
         )
-    } else {
-        empty()
     };
     answer.headers.push("Location", see);
     answer

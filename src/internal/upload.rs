@@ -1,22 +1,20 @@
 //! A file on its way from a person into the tree.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
+use std::sync::Arc;
 
 use super::text;
 use crate::answer::Answer;
 use crate::error::{Error, Result};
 use crate::key::Target;
-use crate::place::Temp;
-use crate::put::Placing;
 use crate::store::Store;
+use crate::upload;
 
 /// The file, as far as it has come.
 #[derive(Debug)]
 pub struct Upload {
     target: Target,
-    temp: Temp,
-    file: File,
+    file: upload::Upload,
     /// Bytes that the client announced.
     announced: Option<u64>,
     size: u64,
@@ -26,13 +24,11 @@ impl Upload {
     /// Begins.
     ///
     /// # Errors
-    /// `Io` where the disk is full or read-only.
-    pub fn begin(store: &Store, target: Target, announced: Option<u64>) -> Result<Self> {
-        let (temp, file) = store.tree.temp_file()?;
+    /// `Io` where the disk is full or read-only, `Barred` where a link is in the way.
+    pub fn begin(store: &Arc<Store>, target: Target, announced: Option<u64>) -> Result<Self> {
         Ok(Self {
+            file: upload::Upload::begin(Arc::clone(store), target.clone(), true)?,
             target,
-            temp,
-            file,
             announced,
             size: 0,
         })
@@ -41,9 +37,9 @@ impl Upload {
     /// The next bytes.
     ///
     /// # Errors
-    /// What the system says.
-    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+    /// `Io` where the disk is full.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write(bytes)?;
         self.size += bytes.len() as u64;
         Ok(())
     }
@@ -53,7 +49,6 @@ impl Upload {
     pub fn finish(self, store: &Store, see: &str) -> Answer {
         let Self {
             target,
-            temp,
             file,
             announced,
             size,
@@ -64,12 +59,8 @@ impl Upload {
                 &format!("{announced} bytes were announced and {size} came: nothing is stored.\n"),
             );
         }
-        match store.place_for_person(&target, temp, &file) {
-            Ok(Placing::Busy) => text::plain(
-                409,
-                &format!("{} changes all the time: try again.\n", target.url()),
-            ),
-            Ok(placing) => text::placed(store, &target, placing, see),
+        match file.commit() {
+            Ok(put) => text::placed(store, &target, &put, see),
             Err(error) => failed(&error),
         }
     }
@@ -82,6 +73,7 @@ pub fn failed(error: &Error) -> Answer {
             io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
             | io::ErrorKind::FileTooLarge => (507, "Make room there, then try again."),
+            io::ErrorKind::ResourceBusy => (409, "It changes all the time: try again."),
             _ => (
                 500,
                 "See the rights of that folder, and what the system says of the disk.",

@@ -9,7 +9,6 @@ use super::route::{Route, cached_url};
 use super::upload::{self, Upload};
 use super::{cached, guard, text, token};
 use crate::answer::Answer;
-use crate::error::Error;
 use crate::exchange::Step;
 use crate::key::Target;
 use crate::meta::Millis;
@@ -21,7 +20,7 @@ use crate::store::Store;
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The tree.
-    pub store: &'a Store,
+    pub store: &'a Arc<Store>,
     /// `cachy_mode`
     pub mode: Mode,
     /// The request.
@@ -92,15 +91,13 @@ impl Visit {
     ///
     /// # Errors
     /// Where they can't be written: [`Visit::decide`] tells what to answer.
-    pub fn write(&mut self, store: &Store, bytes: &[u8]) -> io::Result<()> {
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Taking::Open(upload) = &mut self.upload else {
             return Ok(());
         };
         upload.write(bytes).map_err(|error| {
-            let kind = error.kind();
-            let error = Error::io("write to", store.tree.path(".cachy/tmp"), error);
             self.upload = Taking::Failed(Box::new(upload::failed(&error)));
-            kind.into()
+            error.kind().unwrap_or(io::ErrorKind::Other).into()
         })
     }
 

@@ -135,7 +135,7 @@ impl Tree {
     #[pyo3(signature = (url, file, *, force=false))]
     fn put(&self, py: Python<'_>, url: &str, file: PathBuf, force: bool) -> PyResult<PathBuf> {
         let target = target(url)?;
-        let copied: Result<RelPath, Error> = py.detach(|| {
+        let copied: Result<upload::Put, Error> = py.detach(|| {
             let failed = |e| Error::io("read", &file, e);
             let mut from = File::open(&file).map_err(failed)?;
             let mut upload = upload::Upload::begin(Arc::clone(&self.0), target, force)?;
@@ -147,7 +147,7 @@ impl Tree {
                 }
             }
         });
-        Ok(self.0.tree.path(copied?.as_str()))
+        Ok(self.0.tree.path(copied?.at.as_str()))
     }
 
     #[pyo3(signature = (pattern, *, force=false, dry_run=false))]
@@ -245,8 +245,8 @@ impl Upload {
     fn commit(&self, py: Python<'_>) -> PyResult<PathBuf> {
         let over = || PyValueError::new_err("the file is in place already, or given up");
         let upload = self.0.lock().take().ok_or_else(over)?;
-        let path = py.detach(|| upload.commit())?;
-        Ok(self.1.tree.path(path.as_str()))
+        let put = py.detach(|| upload.commit())?;
+        Ok(self.1.tree.path(put.at.as_str()))
     }
 
     fn close(&self, py: Python<'_>) {

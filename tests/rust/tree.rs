@@ -63,7 +63,7 @@ fn an_upload_is_there_whole_or_not_at_all() {
     let mut upload = begin(false).unwrap();
     upload.write(b"mi").unwrap();
     upload.write(b"ne").unwrap();
-    assert_eq!(upload.commit().unwrap().as_str(), "h/a");
+    assert_eq!(upload.commit().unwrap().at.as_str(), "h/a");
     for language in ["de", "en", "fr"] {
         let asked = [("Accept-Language", language)];
         assert_eq!(served(&store, url, &asked, NOW).unwrap(), b"mine");
