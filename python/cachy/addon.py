@@ -183,6 +183,8 @@ class Cachy:
     async def fetch(self, work: Exchange, mode: ProxyMode) -> None:
         """Fetches without a client."""
         try:
+            # mitmproxy 12 begins tasks at once; who waits for this one has to be waiting before it ends.
+            await asyncio.sleep(0)
             step = await self.settle(Transaction(work, detached=True), mode)
             # What an origin redirects to the proxy itself is for the client to follow.
             home = self.cache is not None and self.cache.is_host(work.request.host)
