@@ -18,7 +18,7 @@ CASES = Path(__file__).parent / "transparent"
 @pytest.mark.parametrize("cases", ["cases", "commands", "bridge"])
 def test_in_a_network_of_its_own(tmp_path: Path, cases: str) -> None:
     """All cases pass there."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--basetemp"]
+    command = [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", "--basetemp"]
     done = subprocess.run(
         [*namespace.prefix(), *command, str(tmp_path / "alone"), str(CASES / f"{cases}.py")],
         capture_output=True,
