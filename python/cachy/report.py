@@ -18,19 +18,34 @@ SHOWN = 10
 REASONS = {
     "uri-miss": "was not in the tree",
     "vary-miss": "another variant was in the tree",
-    "stale": "checked upstream: stale",
-    "request": "checked upstream: the client asked for it",
-    "partial": "only a part of it",
+    "collapsed": "read along with another request",
+    "stale": "stale, and has changed",
+    "request": "the client asked for a check, and it has changed",
+    "revalidated": "checked upstream, unchanged",
+    "slash": "upstream only adds a slash",
+    "not-followed": "a redirect that leads to nothing that could be stored",
+    "range": "a part far ahead of what has arrived",
     "method": "neither GET nor HEAD",
     "bypass": "passed by the cache",
-    "miss": "was not in the tree",
     "off": "cachy_mode=off",
     "offline-miss": "offline, and not in the tree",
+    "only-if-cached": "not in the tree, and the client wanted nothing else",
+    "upstream-failed": "upstream can't be reached",
+    "client-left": "the client left first",
     "authorization": "sent with credentials",
     "cookie": "sent with a cookie",
+    "request-body-or-upgrade": "has a body, or changes the protocol",
+    "dot-segment": "has dot segments in its path",
+    "host-mismatch": "names two hosts",
+    "loop": "leads back to itself",
     "no-store": "the origin forbids to store it",
     "request-no-store": "the client forbids to store it",
+    "status": "its status is not stored",
+    "vary": "it varies by what can't be told",
+    "partial": "only a part of it came",
     "signed-url": "a signed URL",
+    "signed-location": "leads to a signed URL",
+    "barred-path": "a link or a folder of yours is in the way",
     "store-error": "the tree can't be written",
 }
 
@@ -82,11 +97,15 @@ class Report:
         )
 
 
+def explain(reason: str) -> str:
+    """A reason of the proxy's, for people."""
+    return REASONS.get(reason, reason or "not from the tree")
+
+
 def why(miss: dict[str, Any]) -> str:
     """Why something did not come from the tree."""
-    reason = str(miss.get("reason") or "")
+    text = explain(str(miss.get("reason") or ""))
     status = miss.get("status")
-    text = REASONS.get(reason, reason or "not from the tree")
     return f"{text}; {status}" if isinstance(status, int) and status >= 400 else text
 
 

@@ -1,6 +1,7 @@
 """``cachy stats``"""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import click
 from rich.table import Table
 
 from cachy._core import Counts, Stats
+from cachy.report import explain
 from cachy.terminal import (
     ago,
     as_dict,
@@ -19,6 +21,9 @@ from cachy.terminal import (
     refusals,
     size,
 )
+
+#: Reasons shown why requests were not answered from the tree.
+REASONS = 5
 
 
 @click.command("stats")
@@ -46,7 +51,8 @@ def command(top: int, as_json: bool, directory: str) -> None:
     for line in lines(stats.all):
         click.echo(line)
     if requests is not None:
-        click.echo("requests:  " + ", ".join(f"{name} {n}" for name, n in plain(requests)))
+        for line in asked(requests):
+            click.echo(line)
     if stats.hosts:
         click.echo()
         console().print(table(stats, top))
@@ -61,9 +67,20 @@ def counters(directory: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def plain(requests: dict[str, Any]) -> list[tuple[str, int]]:
-    """Those counters that are numbers."""
-    return [(name, value) for name, value in requests.items() if isinstance(value, int)]
+def asked(requests: dict[str, Any]) -> Iterator[str]:
+    """What became of the requests, for people."""
+    total, hits = requests.get("requests") or 0, requests.get("hits") or 0
+    share = f" ({hits * 100 // total} %)" if total else ""
+    since = f", first {ago(requests['since'])}" if requests.get("since") else ""
+    yield f"requests:  {total}{since}; {hits} from the tree{share}"
+    sent = requests.get("bytes") or {}
+    yield (
+        f"bytes:     {size(sent.get('tree') or 0)} from the tree, "
+        f"{size(sent.get('upstream') or 0)} from upstream"
+    )
+    reasons = requests.get("by_reason") or {}
+    for name, each in sorted(reasons.items(), key=lambda item: -item[1]["count"])[:REASONS]:
+        yield f"           {each['count']} {explain(name)}"
 
 
 def lines(counts: Counts) -> list[str]:
