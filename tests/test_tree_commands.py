@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.client import fetch
+from support.factory import ProxyFactory
 from support.origin import Origin
 from support.past import a_while_ago
 from support.proxy import Proxy
@@ -275,10 +276,23 @@ def test_stats(cli: Cli, shared_proxy: Proxy, shared_dir: Path, origin: Origin, 
     assert (mine["entries"], mine["bytes"], mine["statuses"]) == (2, 3, 1)
     assert (mine["people"], mine["people_bytes"]) == (1, 5)
     assert found["all"]["entries"] == sum(h["entries"] for h in found["hosts"].values())
-    assert found["requests"] is None
-    (shared_dir / ".cachy/stats.json").write_text('{"requests": 7}')
-    shown = cli("stats", "--top", "1000").out
-    assert "requests:  requests 7" in shown and host in shown
+    assert host in cli("stats", "--top", "1000").out
+
+
+def test_stats_of_requests(start_proxy: ProxyFactory, cachy_dir: Path, origin: Origin) -> None:
+    """What a proxy has counted until it ended."""
+    url = "https://counted.example/a-1.0.tar.gz"
+    origin.route(url, b"123")
+    proxy = start_proxy()
+    for _ in range(4):
+        assert fetch(proxy, url).body == b"123"
+    proxy.stop()
+    cli = Cli(cachy_dir)
+    assert cli("stats", "--json").json()["requests"]["hits"] == 3
+    shown = cli("stats").out
+    assert "4, first " in shown and "; 3 from the tree (75 %)" in shown
+    assert "9 B from the tree, 3 B from upstream" in shown
+    assert "1 was not in the tree" in shown
 
 
 def test_no_tree(tmp_path: Path) -> None:
