@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cachy import child
+from cachy.cli import child
 
 
 @pytest.mark.parametrize(

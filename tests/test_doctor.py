@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from cachy import checks
-from cachy.commands.doctor import command as doctor_command
-from cachy.environment import prepare
-from cachy.probes import judge
-from cachy.through import Proxy as Where
+from cachy.cli import checks
+from cachy.cli.commands.doctor import command as doctor_command
+from cachy.cli.environment import prepare
+from cachy.cli.probes import judge
+from cachy.cli.through import Proxy as Where
 from clients.run import need
 from support.command import Cachy, set_environment
 from support.origin import Origin

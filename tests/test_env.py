@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cachy.commands.env import command as env_command
-from cachy.environment import folder_of
-from cachy.through import Proxy as Where
+from cachy.cli.commands.env import command as env_command
+from cachy.cli.environment import folder_of
+from cachy.cli.through import Proxy as Where
 from clients.run import need
 from support.command import Cachy, set_environment
 from support.origin import Origin

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cachy import clients
-from cachy.corporate import upstream
-from cachy.environment import prepare
-from cachy.through import Proxy
+from cachy.cli import clients
+from cachy.cli.corporate import upstream
+from cachy.cli.environment import prepare
+from cachy.cli.through import Proxy
 from clients.run import need
 
 PROXY = Proxy("127.0.0.1", 3128)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cachy.commands.fetch import command as fetch_command
+from cachy.cli.commands.fetch import command as fetch_command
 from support import client
 from support.command import Cachy, set_environment
 from support.factory import ProxyFactory

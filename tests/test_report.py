@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cachy.report import Report, save, show
+from cachy.cli.report import Report, save, show
 
 LONG = "https://h.example/" + "x" * 300
 

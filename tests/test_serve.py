@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cachy.launch import LaunchError, launch
+from cachy.cli.launch import LaunchError, launch
 from support.client import fetch
 from support.command import Cachy
 from support.origin import Origin

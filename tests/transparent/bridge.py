@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cachy.redirect import Redirect
+from cachy.cli.redirect import Redirect
 from clients.repo_apt import AptRepository
 from clients.repo_python import PythonRepository
 from clients.run import Run, need

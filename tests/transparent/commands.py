@@ -8,10 +8,9 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner, Result
 
-from cachy import firewall
-from cachy.cli import cachy
-from cachy.redirect import Redirect
-from cachy.terminal import Failure
+from cachy.cli import cachy, firewall
+from cachy.cli.redirect import Redirect
+from cachy.cli.terminal import Failure
 from support import namespace
 
 
@@ -152,7 +151,7 @@ def test_refused(interface: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (done.exit_code, "no interface br77" in done.output) == (3, True)
     for command in ("up", "down", "status"):
         with monkeypatch.context() as patch:
-            patch.setattr("cachy.redirect._CAP_NET_ADMIN", 1 << 62)
+            patch.setattr("cachy.cli.redirect._CAP_NET_ADMIN", 1 << 62)
             done = do(command, "-i", interface)
             assert (done.exit_code, "only root" in done.output) == (3, True)
     with monkeypatch.context() as patch:

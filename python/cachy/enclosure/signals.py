@@ -5,8 +5,15 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from cachy.child import PASSED
-
+#: What is passed on to the command.
+PASSED = {
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+}
 WATCHED = PASSED | {signal.SIGCHLD}
 #: In seconds.
 _TURN = 0.5

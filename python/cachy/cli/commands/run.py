@@ -1,0 +1,237 @@
+"""``cachy run``"""
+
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cachy import enclosed
+from cachy.cli import child, report, ways
+from cachy.cli.environment import BUNDLE, prepare
+from cachy.cli.launch import LaunchError
+from cachy.cli.relay import Relay
+from cachy.cli.report import Report
+from cachy.cli.terminal import Failure, aside
+from cachy.cli.through import Proxy, ProxyError, internal
+from cachy.cli.ways import Way
+
+
+class NotRun(Failure):
+    """It could not be done, and the command was not run: as `env` and its like have it."""
+
+    exit_code = 125
+
+
+@click.command("run", context_settings={"allow_interspersed_args": False})
+@click.option("--proxy", metavar="URL", help="A proxy that runs, in place of one of its own.")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False),
+    show_default="$CACHY_DIR, else $XDG_CACHE_HOME/cachy, else ~/.cache/cachy",
+    help="The tree.",
+)
+@click.option("--offline", is_flag=True, help="Ask nobody: short for --mode offline.")
+@click.option(
+    "--mode",
+    type=click.Choice(["normal", "offline", "refresh", "off"]),
+    help="See `cachy options`.",
+)
+@click.option(
+    "--report",
+    "report_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the report there, too: as JSON (.json) or Markdown (.md); to any other file Markdown "
+    "is appended, as to $GITHUB_STEP_SUMMARY.",
+)
+@click.option(
+    "--transparent",
+    is_flag=True,
+    help="Also for programs that know of no proxy: in a network of its own (Linux).",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No report on standard error.")
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="An option of mitmproxy or of the addon; may be repeated.",
+)
+@click.option(
+    "--log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Append there what the proxy prints.",
+)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] CMD...")
+def command(
+    proxy: str | None,
+    directory: str | None,
+    offline: bool,
+    mode: str | None,
+    report_file: Path | None,
+    transparent: bool,
+    quiet: bool,
+    settings: tuple[str, ...],
+    log: Path | None,
+    command: tuple[str, ...],
+) -> None:
+    """Runs a command whose downloads are cached.
+
+    It gets a proxy of its own on a free port, and an environment in which pip, uv, npm, cargo, git,
+    curl, wget, apt, Java and others use that proxy and trust it; nothing else changes, and nothing
+    stays. At the end a report on standard error says what came from where.
+
+    \b
+      cachy run -- pip install -r requirements.txt
+      cachy run --offline -- npm ci
+      cachy run --report "$GITHUB_STEP_SUMMARY" -- make
+      cachy run --proxy http://cache.example:8080 -- cargo build
+
+    It ends as the command does: with its exit code, or 128 and the number of the signal that ended it;
+    with 127 where there is no such command, 126 where it can't be executed, 125 where the proxy can't be
+    started or reached. Where the environment names a proxy (HTTPS_PROXY), ours asks upstream by way of
+    that one; hosts of NO_PROXY are then asked directly, as before.
+    """
+    if offline:
+        if mode not in (None, "offline"):
+            raise click.UsageError(f"--offline or --mode {mode}?")
+        mode = "offline"
+    if proxy is not None and (directory or mode or settings or log):
+        raise click.UsageError("--proxy: that proxy has its own tree, mode and options already")
+    for setting in settings:
+        if "=" not in setting:
+            raise click.UsageError(f"--set {setting}: NAME=VALUE")
+    say = silent if quiet else remark
+    run = secrets.token_hex(16)
+    with ExitStack() as stack:
+        stack.enter_context(child.ending_in_order())
+        try:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cachy-run-")))
+            log = log or folder / "proxy.log"
+            if proxy is None:
+                way = stack.enter_context(
+                    ways.own(
+                        log=log,
+                        directory=directory,
+                        mode=mode,
+                        run=run,
+                        settings=settings,
+                        belongings=folder,
+                    )
+                )
+                theirs = way.proxy
+            else:
+                way = ways.running(proxy)
+                theirs = stack.enter_context(Relay(way.proxy, f"Cachy-Run: {run}")).proxy_here
+            if way.remark:
+                say(way.remark)
+            begun = time.monotonic()
+            code = execute(list(command), folder, way, theirs, transparent, say)
+            seconds = time.monotonic() - begun
+        except (OSError, ValueError, ProxyError, LaunchError) as error:
+            raise NotRun(f"{error}; the command was not run") from error
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
+        if way.process is not None and (status := way.process.poll()) is not None:
+            said = log.read_text(errors="replace").strip().splitlines()[-5:]
+            remark("\n".join([f"the proxy ended with {status} before the command did", *said]))
+        elif not quiet or report_file is not None:
+            tell(way, run, partial(Report, list(command), code, seconds), report_file, quiet)
+    raise SystemExit(code)
+
+
+def remark(text: str) -> None:
+    """Says something on standard error."""
+    aside().print(f"cachy: {text}", soft_wrap=True)
+
+
+def silent(_: str) -> None:
+    """Says nothing."""
+
+
+def execute(
+    command: list[str],
+    folder: Path,
+    way: Way,
+    proxy: Proxy,
+    transparent: bool,
+    say: Callable[[str], None],
+) -> int:
+    """Runs the command.
+
+    Args:
+        command: It.
+        folder: For the files that clients need.
+        way: Whose CA they trust.
+        proxy: The proxy as they see it.
+        transparent: Whether they shall not need to know.
+        say: For remarks.
+
+    Raises:
+        OSError: The files can't be written.
+    """
+
+    def environment(*, by_proxy: bool) -> dict[str, str]:
+        changes = prepare(folder, proxy, way.ca, os.environ, direct=way.direct, by_proxy=by_proxy)
+        for text in changes.remarks:
+            say(text)
+        return changes.apply(os.environ)
+
+    if transparent:
+        try:
+            return child.shell_code(
+                enclosed.run_enclosed(
+                    command,
+                    env=environment(by_proxy=False),
+                    proxy_url=proxy.url,
+                    bundle=folder / BUNDLE,
+                )
+            )
+        except enclosed.Unsupported as why:
+            say(f"--transparent is not possible here: {why}; by variables then")
+        except (FileNotFoundError, PermissionError) as error:
+            return child.not_started(command[0], error)
+    return child.run(command, environment(by_proxy=True))
+
+
+def tell(
+    way: Way,
+    run: str,
+    reported: Callable[[dict[str, Any]], Report],
+    file: Path | None,
+    quiet: bool,
+) -> None:
+    """Reports on standard error and to a file.
+
+    Args:
+        way: The proxy that counted.
+        run: What it counted.
+        reported: Makes a report of that.
+        file: The file.
+        quiet: To the file alone.
+    """
+    try:
+        counted = internal(way.proxy, f"/runs/{run}")
+    except ProxyError as error:
+        remark(f"no report: {error}")
+        return
+    if counted is None:
+        remark("no report: that proxy tells none; is cachy loaded there, and as new as this one?")
+        return
+    made = reported(counted)
+    if not quiet:
+        report.show(made, aside())
+    if file is not None:
+        try:
+            report.save(made, file)
+        except OSError as error:
+            remark(f"no report in {file}: {error.strerror}")

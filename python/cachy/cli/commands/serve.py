@@ -1,0 +1,177 @@
+"""``cachy serve``"""
+
+import errno
+import os
+import socket
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cachy import __version__
+from cachy.cli import through
+from cachy.cli.corporate import Upstream, upstream
+from cachy.cli.launch import LaunchError, check, options_of
+from cachy.cli.redirect import DEFAULT_PORT, Redirect
+from cachy.cli.terminal import Failure, aside, console, dir_option
+
+if TYPE_CHECKING:
+    from cachy.dump import Listening
+
+
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="The port; 0 for a free one.",
+)
+@dir_option
+@click.option(
+    "--mode",
+    type=click.Choice(["normal", "offline", "refresh", "off"]),
+    help="See `cachy options`, as for the next two.",
+)
+@click.option("--freshness", type=click.Choice(["auto", "forever"]))
+@click.option("--max-size", metavar="SIZE", help="Such as 10GB.")
+@click.option(
+    "--transparent",
+    "interface",
+    metavar="INTERFACE",
+    help="As root: also for what arrives on that interface, such as br0, as long as it runs; see "
+    "`cachy transparent`.",
+)
+@click.option(
+    "--transparent-port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Listen in transparent mode there too, on all addresses; with --transparent 8081 by default.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="A line for each request.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- MITMDUMP ARGS...]")
+def command(
+    host: str,
+    port: int,
+    directory: str,
+    mode: str | None,
+    freshness: str | None,
+    max_size: str | None,
+    interface: str | None,
+    transparent_port: int | None,
+    verbose: bool,
+    arguments: tuple[str, ...],
+) -> None:
+    """Runs a proxy for everybody, in the foreground.
+
+    It is mitmdump with the addon, and prints what to do next. By default only this machine can reach it.
+
+    \b
+      cachy serve
+      cachy serve --host 0.0.0.0 --dir /srv/cachy     for an office
+      cachy serve --transparent br0                   for what is behind a bridge
+      cachy serve -- --set block_global=false         what follows is mitmdump's
+
+    Ctrl-C or SIGTERM end it. Where the environment names a proxy (HTTPS_PROXY), upstream is asked by
+    way of that one.
+    """
+    options = {"cachy_dir": directory}
+    given = {"cachy_mode": mode, "cachy_freshness": freshness, "cachy_max_size": max_size}
+    options |= {name: value for name, value in given.items() if value is not None}
+    options |= (
+        {"flow_detail": "1"} if verbose else {"flow_detail": "0", "termlog_verbosity": "warn"}
+    )
+    ours = not any(
+        word in ("-m", "--mode") or word.startswith(("--mode=", "mode=")) for word in arguments
+    )
+    if not ours and (interface or transparent_port):
+        raise click.UsageError("--transparent, or mitmdump's --mode?")
+    by = upstream(os.environ, port) if ours and mode != "offline" else Upstream()
+    where = ["--listen-host", host, "--listen-port", str(port)]
+    redirect: AbstractContextManager[object] = nullcontext()
+    if interface or transparent_port:
+        transparent_port = transparent_port or DEFAULT_PORT
+        if by.arguments:
+            raise Failure("behind another proxy (HTTPS_PROXY) there is no transparent mode")
+        # The rules lead to the interface's own address, whichever that is.
+        where = ["--mode", f"regular@{host}:{port}", "--mode", f"transparent@{transparent_port}"]
+    if interface:
+        try:
+            redirect = Redirect(interface, transparent_port or DEFAULT_PORT)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+
+    def tell(listening: "Listening") -> None:
+        welcome(listening, Path(directory).expanduser(), by.remark)
+
+    try:
+        check(Path(directory), mode)
+        if ours:
+            make_sure_is_free(host, port)
+        # mitmproxy takes a third of a second to load.
+        from cachy import dump
+
+        with redirect:
+            dump.run(
+                [*where, *options_of(options, arguments), *by.arguments, *arguments],
+                tell,
+            )
+    except (OSError, LaunchError) as error:
+        raise Failure(f"the proxy did not start: {error}") from error
+    except SystemExit as end:
+        if end.code:
+            raise Failure("the proxy did not start, see above") from end
+        raise
+
+
+def make_sure_is_free(host: str, port: int) -> None:
+    """Finds out what mitmproxy would say in its own words.
+
+    Raises:
+        LaunchError: Nobody can listen there.
+    """
+    try:
+        with socket.create_server((host, port), family=family(host)):
+            pass
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise LaunchError(f"port {port} is taken; name another by --port") from None
+        raise LaunchError(f"cannot listen on {host}, port {port}: {error.strerror}") from None
+
+
+def family(host: str) -> socket.AddressFamily:
+    """IPv6 or IPv4."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def welcome(listening: "Listening", directory: Path, remark: str | None) -> None:
+    """Tells where it listens and what to do next."""
+    host, port = listening.addresses[0]
+    world = not all(through.is_loopback(address) for address, _ in listening.addresses)
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    url = str(through.Proxy(near, port))
+    proxy = "" if url == through.DEFAULT else f" --proxy {url}"
+    out = console()
+    lines = (
+        f"cachy {__version__} listens on {url}",
+        "",
+        f'  a shell        eval "$(cachy env{proxy})"',
+        f"  one command    cachy run --proxy {url} -- CMD",
+        f"  what is wrong  cachy doctor{proxy}",
+        f"  the tree       {directory}",
+        f"  the CA         {listening.ca_pem}",
+    )
+    for line in lines:
+        out.print(line, soft_wrap=True)
+    out.file.flush()
+    if remark:
+        aside().print(f"cachy: {remark}", soft_wrap=True)
+    if world:
+        aside().print(
+            f"cachy: it listens to the world ({host}): whoever reaches port {port} fetches by way of "
+            "this machine, and has all that is in the tree; only public addresses are refused, by "
+            "mitmproxy (block_global)",
+            soft_wrap=True,
+        )

@@ -1,0 +1,103 @@
+"""The files that clients read for their settings: the user's, with ours, which win."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from cachy.cli import clients
+
+#: What in curl's settings is about proxies and trust.
+CURLRC = re.compile(r"^[ \t]*(--?)?(x|proxy|preproxy|socks|noproxy|ca-?cert|capath)", re.MULTILINE)
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> None:
+    """Writes a file in one step, so that nobody reads half of it."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "w", errors="surrogateescape") as file:
+            file.write(text)
+        os.chmod(name, mode)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def wget(file: Path, environ: Mapping[str, str], ours: str) -> None:
+    """Writes settings of wget: the user's, and ours, which win.
+
+    Args:
+        file: The file, for ``WGETRC``.
+        environ: Where the user's are found by.
+        ours: The lines.
+
+    Raises:
+        OSError: It can't be written, as with the others here.
+    """
+    place = Path(environ.get("WGETRC") or Path(environ.get("HOME", "/")) / ".wgetrc")
+    # The user's may hold passwords.
+    write(file, above(place) + ours, mode=0o600)
+
+
+def curl(folder: Path, environ: Mapping[str, str], ours: str) -> bool:
+    """Writes settings of curl to a folder for ``CURL_HOME``, where the user's would win over the
+    variables, and tells whether they would.
+    """
+    homes = [environ.get(name) for name in ("CURL_HOME", "XDG_CONFIG_HOME", "HOME")]
+    places = [Path(home, ".curlrc") for home in homes if home]
+    theirs = next((above(place) for place in places if place.is_file()), "")
+    if not CURLRC.search(theirs):
+        return False
+    write(folder / ".curlrc", theirs + ours, mode=0o600)
+    return True
+
+
+def above(place: Path) -> str:
+    """What the user has in a file: all, or what is above ours."""
+    try:
+        return place.read_text(errors="surrogateescape").partition(clients.MARK)[0]
+    except OSError:
+        return ""
+
+
+def apt(folder: Path, environ: Mapping[str, str], ours: str) -> None:
+    """Settings of apt.
+
+    ``APT_CONFIG`` is read first, then ``apt.conf.d``, then what ``Dir::Etc::main`` names, which wins:
+    so the first says that the last is ours, and ours includes the user's.
+    """
+    first, last = folder / "apt.conf", folder / "apt-last.conf"
+    main, before = apt_main(environ), Path(environ.get("APT_CONFIG") or "/")
+    write(last, including(main, last) + ours)
+    write(first, including(before, first) + f'Dir::Etc::main "{last}";\n')
+
+
+def including(theirs: Path, ours: Path) -> str:
+    """What makes a file of ours include one of the user's."""
+    if theirs == ours:
+        # An environment that `cachy env` made: what was included stays so.
+        lines = ours.read_text().splitlines(keepends=True) if ours.is_file() else []
+        return "".join(line for line in lines if line.startswith("#include "))
+    return f'#include "{theirs}";\n' if theirs.is_file() else ""
+
+
+def apt_main(environ: Mapping[str, str]) -> Path:
+    """The file that apt reads last in an environment."""
+    default = Path("/etc/apt/apt.conf")
+    tool = shutil.which("apt-config", path=environ.get("PATH"))
+    if tool is None or not environ.get("APT_CONFIG"):
+        return default
+    asked = subprocess.run(
+        [tool, "shell", "MAIN", "Dir::Etc::main/f"],
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=dict(environ),
+    )
+    found = re.match(r"MAIN='(.*)'\s*$", asked.stdout)
+    return Path(found[1]) if found else default
