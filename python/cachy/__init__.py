@@ -1,4 +1,9 @@
-"""A mitmproxy addon that caches anything, HTTPS included, in a plain directory tree."""
+"""A mitmproxy addon that caches anything, HTTPS included, in a plain directory tree.
+
+`addon` has the hooks, `layer` and `stream` mitmproxy's own kind of layer in our way, with one module
+for each thing that they need; `_core` decides and stores. `cli` is the command, `dump` the mitmdump
+that it starts, `enclosed` a command in a network of its own, `recipes` files to begin with.
+"""
 
 from pathlib import Path
 

@@ -97,7 +97,9 @@ def spawn(command: list[str], env: Mapping[str, str], mask: Collection[int]) -> 
 
 
 def wait(pid: int) -> int:
-    """Waits for the end of a process, passes on the signals that come meanwhile, and gives its exit code; a signal's number is below zero."""
+    """Waits for the end of a process, passes on the signals that come meanwhile, and gives its exit
+    code; a signal's number is below zero.
+    """
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
