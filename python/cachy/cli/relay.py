@@ -30,7 +30,7 @@ class Relay:
         self.field = field.encode()
         self.port = 0
         self._loop = asyncio.new_event_loop()
-        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -59,20 +59,25 @@ class Relay:
         loop = self._loop
         try:
             server = loop.run_until_complete(
-                asyncio.start_server(self._serve, "127.0.0.1", 0, limit=LINE)
+                asyncio.start_server(self._take, "127.0.0.1", 0, limit=LINE)
             )
             self.port = server.sockets[0].getsockname()[1]
             self._ready.set()
             loop.run_forever()
             server.close()
-            tasks = asyncio.all_tasks(loop)
-            for task in tasks:
+            for task in self._tasks:
                 task.cancel()
-            if tasks:
-                loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            if self._tasks:
+                loop.run_until_complete(asyncio.wait(self._tasks))
         finally:
             self._ready.set()
             loop.close()
+
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A task of our own: of one that asyncio makes, it prints that it was cancelled.
+        task = self._loop.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ends = [writer]
