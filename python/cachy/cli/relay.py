@@ -1,7 +1,6 @@
 """A small proxy before a proxy, by which that one knows whose connections these are."""
 
 import asyncio
-import contextlib
 import signal
 import ssl
 import threading
@@ -30,6 +29,7 @@ class Relay:
         self.field = field.encode()
         self.port = 0
         self._loop = asyncio.new_event_loop()
+        self._over = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -50,28 +50,30 @@ class Relay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
 
     def _run(self) -> None:
         # They are the main thread's, which may wait for them.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        loop = self._loop
         try:
-            server = loop.run_until_complete(
-                asyncio.start_server(self._take, "127.0.0.1", 0, limit=LINE)
-            )
-            self.port = server.sockets[0].getsockname()[1]
-            self._ready.set()
-            loop.run_forever()
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            if self._tasks:
-                loop.run_until_complete(asyncio.wait(self._tasks))
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._listen())
         finally:
             self._ready.set()
-            loop.close()
+
+    async def _listen(self) -> None:
+        server = await asyncio.start_server(self._take, "127.0.0.1", 0, limit=LINE)
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._over.wait()
+        server.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+            # What was closed is so in the next turn.
+            await asyncio.sleep(0)
 
     def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A task of our own: of one that asyncio makes, it prints that it was cancelled.
@@ -81,8 +83,7 @@ class Relay:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         ends = [writer]
-        # A peer that leaves, or that sends no request at all.
-        with contextlib.suppress(OSError, asyncio.LimitOverrunError, asyncio.IncompleteReadError):
+        try:
             line = await reader.readuntil(b"\n")
             try:
                 theirs, ours = await self._connect()
@@ -95,8 +96,11 @@ class Relay:
                 ends.append(ours)
                 ours.write(line + self.field + b"\r\n")
                 await asyncio.gather(pass_on(reader, ours), pass_on(theirs, writer))
-        for end in ends:
-            end.close()
+        except (OSError, asyncio.LimitOverrunError, asyncio.IncompleteReadError):
+            pass  # A peer that leaves, or that sends no request at all.
+        finally:
+            for end in ends:
+                end.close()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         context = ssl.create_default_context() if self.proxy.tls else None
