@@ -172,7 +172,10 @@ fn parse_span(text: &str) -> PyResult<u64> {
 /// The system's bundle of root certificates, where one is found.
 #[pyfunction]
 fn system_ca_bundle() -> Option<PathBuf> {
-    openssl_probe::probe().cert_file
+    // SSL_CERT_FILE may name anything.
+    openssl_probe::probe()
+        .cert_file
+        .filter(|path| path.is_file())
 }
 
 #[pymodule]

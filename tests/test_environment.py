@@ -8,7 +8,7 @@ import pytest
 
 from cachy.cli import clients
 from cachy.cli.corporate import upstream
-from cachy.cli.environment import prepare
+from cachy.cli.environment import prepare, roots
 from cachy.cli.through import Proxy
 from clients.run import need
 
@@ -112,3 +112,13 @@ def test_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         text=True,
     )
     assert "trustedCertEntry" in listed.stdout
+
+
+@pytest.mark.parametrize("name", ["folder", "missing"])
+def test_roots_whatever_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """A file of roots that is none leaves those of the system, or of certifi."""
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
+    assert roots().count("-----BEGIN CERTIFICATE-----") > 50

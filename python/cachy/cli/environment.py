@@ -134,8 +134,10 @@ def take_back(environ: Mapping[str, str]) -> Changes:
 
 def roots() -> str:
     """The roots that this system trusts, PEM."""
-    path = system_ca_bundle() or certifi.where()
-    text = Path(path).read_text(errors="replace")
+    try:
+        text = Path(system_ca_bundle() or certifi.where()).read_text(errors="replace")
+    except OSError:  # Somebody else's alone, by SSL_CERT_FILE.
+        text = Path(certifi.where()).read_text()
     # Of a bundle that `cachy env` made, for one.
     return "".join(f"{each}\n" for each in dict.fromkeys(PEM.findall(text)))
 
