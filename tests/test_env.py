@@ -79,7 +79,6 @@ def test_bash(
     # Again, it changes nothing; for the files are made anew of the same.
     assert bash(printed("--proxy", open_proxy.url), after) == after
     without = bash(printed("--unset"), after)
-    del before["SSL_CERT_DIR"]
     before["JAVA_TOOL_OPTIONS"] = before["JAVA_TOOL_OPTIONS"].partition(" -Dhttp")[0]
     for name in ("_", "SHLVL", "PWD", "OLDPWD"):
         without.pop(name, None)
@@ -105,6 +104,13 @@ def test_files(here: None, command: Cachy, open_proxy: Proxy) -> None:
     bundle = (folder / "ca-bundle.pem").read_text()
     assert "PRIVATE KEY" not in bundle
     assert open_proxy.ca_pem.read_text().strip() in bundle
+
+
+@pytest.mark.parametrize("shell", ["docker", "docker-build", "github", "gitlab"])
+def test_nothing_to_take_back(shell: str) -> None:
+    """An empty variable is another thing than none, and clients trip over it."""
+    result = CliRunner().invoke(env_command, ["--unset", "--shell", shell])
+    assert (result.exit_code, result.stdout) == (2, "")
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,8 @@ def test_path_and_url(
     monkeypatch.chdir(path.parent)
     assert cli("url", path.name).out == f"{url}\n"
     wrong = cli("url", f"{host}/Ä")
-    assert wrong.code == 3 and f"{host}/%C3%84" in wrong.err
-    assert cli("path", "ftp://h/").code == cli("url", "/etc/passwd").code == 3
+    assert wrong.code == 2 and f"{host}/%C3%84" in wrong.err
+    assert cli("path", "ftp://h/").code == cli("url", "/etc/passwd").code == 2
 
 
 def test_ls(cli: Cli, shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str) -> None:

@@ -21,6 +21,7 @@ from cachy.leads import Leads
 from cachy.receiving import receive
 from cachy.runs import Runs
 from cachy.sending import Shared
+from cachy.straight import is_straight
 from cachy.transaction import Transaction, request_of
 
 logger = logging.getLogger(__name__)
@@ -120,6 +121,8 @@ class Cachy:
         self.runs.note(flow)
         if flow.request.method in ("GET", "HEAD") or flow.response or self.cache is None:
             return
+        if not is_web(flow.request):
+            return
         transaction = self.begin(flow, self.cache)
         if transaction.exchange.internal:
             receive(flow, transaction)
@@ -134,6 +137,8 @@ class Cachy:
     async def request(self, flow: http.HTTPFlow) -> None:
         """Answers from the tree, or sends upstream."""
         if flow.response or flow.error or not flow.live or self.cache is None:
+            return
+        if not is_web(flow.request):
             return
         transaction = self.transactions.get(flow)
         if transaction is None:
@@ -263,6 +268,8 @@ class Cachy:
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Keeps everything at home while offline, also what isn't HTTP."""
+        if is_straight(data.client, data.server.address):
+            data.server.error = "this is the proxy itself, to which nobody was led"
         if self.cache is not None:
             self.home.keep(data, self.cache)
             if self.cache.offline:
@@ -292,7 +299,9 @@ class Cachy:
     def begin(self, flow: http.HTTPFlow, cache: Cache) -> Transaction:
         """A new transaction for a flow."""
         client = flow.client_conn
-        own = ends(client.peername, client.sockname) in self.own
+        own = ends(client.peername, client.sockname) in self.own or is_straight(
+            client, flow.server_conn.address
+        )
         request = request_of(flow, own=own)
         transaction = Transaction(cache.exchange(request, run=self.runs.of(flow)))
         if transaction.exchange.internal:
@@ -300,6 +309,11 @@ class Cachy:
             flow.request.headers.pop("authorization", None)
         self.transactions[flow] = transaction
         return transaction
+
+
+def is_web(request: http.Request) -> bool:
+    """Whether it is for a web site, and no CONNECT where there is nothing to connect."""
+    return request.scheme in ("http", "https")
 
 
 def ends(*addresses: Address | None) -> Ends:

@@ -2,9 +2,11 @@
 started it."""
 
 import argparse
+import asyncio
 import json
 import os
 import shutil
+import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -47,6 +49,10 @@ class Announcer:
         """The start is over."""
         found = ctx.master.addons.get("proxyserver").listen_addrs()
         addresses = [(str(host), int(port)) for host, port, *_ in found]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            # The terminal is gone.
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGHUP, ctx.master.shutdown)
         if addresses:
             folder = Path(ctx.options.confdir).expanduser()
             self.tell(Listening(addresses, str(folder.absolute() / "mitmproxy-ca-cert.pem")))
@@ -100,6 +106,8 @@ def run(
 
     scripts = [*configured_scripts(arguments), str(addon_path())]
     arguments = [*(word for path in scripts for word in ("-s", path)), *arguments]
+    # What mitmproxy takes for its own command line, and finds fault with.
+    sys.argv = ["mitmdump", *arguments]
     mitmproxy.run(Master, cmdline.mitmdump, arguments, filters)
 
 
@@ -128,8 +136,6 @@ def main() -> None:
             return
         line += piece
     arguments, left = json.loads(line)
-    # As mitmproxy's own messages begin.
-    sys.argv[0] = "mitmdump"
     masters: list[dump.DumpMaster] = []
     threading.Thread(target=die_with, args=(lifeline, masters, left), daemon=True).start()
 

@@ -42,6 +42,8 @@ def _why(number: int | None, text: str) -> str:
                 "sysctl kernel.apparmor_restrict_unprivileged_userns is 1"
             )
         return f"namespaces are forbidden here, as in most containers and in a chroot ({text})"
+    if number == errno.EINVAL:
+        return f"a mount namespace can't be made here, as in a chroot ({text})"
     return text
 
 

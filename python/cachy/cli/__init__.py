@@ -1,5 +1,7 @@
 """The command ``cachy``: one module of `cachy.cli.commands` for each of its commands."""
 
+import os
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pkgutil import iter_modules
@@ -52,4 +54,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: With the exit code.
     """
-    cachy.main(arguments, prog_name="cachy")
+    open_streams()
+    try:
+        try:
+            cachy.main(arguments, prog_name="cachy")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        # What was printed could not be: the rest of it isn't either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        click.echo(f"Error: cannot print: {error.strerror}", err=True)
+        raise SystemExit(3) from None
+
+
+def open_streams() -> None:
+    """Opens what the caller has closed: else the next files would be taken for it."""
+    missing = [number for number in (0, 1, 2) if not is_open(number)]
+    for number in missing:
+        os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
+    if 1 in missing:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if 2 in missing:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
+def is_open(number: int) -> bool:
+    """Whether a descriptor is."""
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True

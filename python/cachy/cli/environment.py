@@ -1,5 +1,6 @@
 """The environment in which every client uses a proxy and trusts its CA."""
 
+import errno
 import os
 import re
 from collections.abc import Mapping
@@ -31,6 +32,10 @@ class Changes:
         return kept | self.set
 
 
+#: What a variable was before `cachy env`, and that it was written down.
+OLD, MARK = "_CACHY_OLD_", "_CACHY_ENV"
+
+
 def state_folder() -> Path:
     """Where cachy keeps what it may make again (XDG Base Directory Specification); root's lies where
     others may read it, as apt's methods do.
@@ -38,7 +43,9 @@ def state_folder() -> Path:
     place = os.environ.get("XDG_STATE_HOME") or ""
     if place.startswith("/"):
         return Path(place) / "cachy"
-    return Path("/var/lib/cachy") if os.geteuid() == 0 else Path.home() / ".local/state/cachy"
+    return (
+        Path("/var/lib/cachy-clients") if os.geteuid() == 0 else Path.home() / ".local/state/cachy"
+    )
 
 
 def folder_of(proxy: Proxy) -> Path:
@@ -77,6 +84,11 @@ def prepare(
     )
     fields = asdict(values)
     folder.mkdir(parents=True, exist_ok=True)
+    found = folder.parent.stat() if folder.is_relative_to(state_folder()) else folder.stat()
+    if found.st_uid != os.geteuid():
+        raise PermissionError(
+            errno.EPERM, "is another user's, who would rule our clients", str(folder.parent)
+        )
     # Others read it: apt's methods are of another user.
     folder.chmod(0o755)
     rcfiles.write(Path(values.bundle), roots() + "\n# cachy\n" + ca)
@@ -109,14 +121,29 @@ def prepare(
     return changes
 
 
+def remember(changes: Changes, environ: Mapping[str, str]) -> None:
+    """Keeps what was there before, in variables for `take_back`; those of git and Java are added to, and
+    need none.
+    """
+    if MARK in environ:
+        return
+    for name in [*changes.set, *changes.unset]:
+        ours = name.startswith(("GIT_CONFIG_", "JAVA_TOOL_OPTIONS"))
+        if name in environ and not ours and re.fullmatch(r"\w+", name):
+            changes.set[OLD + name] = environ[name]
+    changes.set[MARK] = "1"
+
+
 def take_back(environ: Mapping[str, str]) -> Changes:
-    """What takes our variables away again; what they were before nobody knows.
+    """What takes our variables away again, and gives back what `remember` has kept.
 
     Args:
         environ: An environment that has them.
     """
     names = ["CURL_HOME", *(variable.name for variable in clients.VARIABLES)]
-    changes = Changes(unset=names)
+    old = {name: environ[OLD + name] for name in names if OLD + name in environ}
+    saved = [OLD + name for name in old]
+    changes = Changes(unset=[name for name in names if name not in old] + saved + [MARK])
     add_git(changes, environ, [])
     if changes.set.pop("GIT_CONFIG_COUNT", "0") != "0":
         changes.set["GIT_CONFIG_COUNT"] = str(len(changes.set) // 2)
@@ -129,6 +156,7 @@ def take_back(environ: Mapping[str, str]) -> Changes:
         changes.set["JAVA_TOOL_OPTIONS"] = kept
     else:
         changes.unset.append("JAVA_TOOL_OPTIONS")
+    changes.set |= old
     return changes
 
 

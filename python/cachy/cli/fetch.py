@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from cachy import __version__
+from cachy.cli.report import explain
 from cachy.cli.through import Proxy, ProxyError, connection
 
 PIECE = 256 * 1024
@@ -86,7 +87,7 @@ class Fetcher:
                     detail = status.rpartition("detail=")[2] if "detail=" in status else ""
                     why = f"{reply.status} {reply.reason}" + (f" ({detail})" if detail else "")
                     return Fetched(wanted, count, why, status)
-                return Fetched(wanted, count, None, status)
+                return Fetched(wanted, count, missing(status), status)
         except http.client.IncompleteRead:
             return Fetched(wanted, count, CUT)
         except (OSError, ValueError, http.client.HTTPException, ProxyError) as error:
@@ -103,3 +104,17 @@ class Fetcher:
             fields["Accept"] = accept
         link.request("GET", target, headers=fields)
         return link.getresponse()
+
+
+def missing(status: str) -> str | None:
+    """Why what was answered is not in the tree for others, as a Cache-Status of ours tells.
+
+    Args:
+        status: The field (RFC 9211).
+    """
+    ours = next((part for part in status.split(",") if part.strip().startswith("cachy")), "")
+    words = {word.strip() for word in ours.split(";")}
+    if {"hit", "stored", "collapsed", "fwd-status=304"} & words:
+        return None
+    detail = next((word.partition("=")[2] for word in words if word.startswith("detail=")), None)
+    return f"not stored: {explain(detail)}" if detail else "not stored: no cachy answered"

@@ -174,7 +174,7 @@ def check(directory: Path, mode: str | None) -> None:
         ) from None
     if mode not in ("offline", "off") and not os.access(directory, os.W_OK | os.X_OK):
         raise LaunchError(
-            f"cannot write to {directory}; name another by --dir, or read it by --offline"
+            f"cannot write to {directory}; name another by --dir, or read it with --mode offline"
         )
 
 

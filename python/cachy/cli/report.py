@@ -1,7 +1,8 @@
 """What a run asked for, and where it came from."""
 
 import json
-import shlex
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ REASONS = {
     "uri-miss": "was not in the tree",
     "vary-miss": "another variant was in the tree",
     "collapsed": "read along with another request",
-    "stale": "stale, and has changed",
-    "request": "the client asked for a check, and it has changed",
+    "stale": "stale: fetched anew",
+    "request": "the client wanted it fresh: fetched anew",
     "revalidated": "checked upstream, unchanged",
     "slash": "upstream only adds a slash",
     "not-followed": "a redirect that leads to nothing that could be stored",
@@ -54,7 +55,8 @@ REASONS = {
 class Report:
     """One run."""
 
-    command: list[str]
+    command: str
+    """See `name`."""
     exit_code: int
     seconds: float
     """How long the command ran."""
@@ -95,6 +97,15 @@ class Report:
             f"{size(self.sent('tree'))} from the tree, "
             f"{size(self.sent('upstream'))} from upstream; {self.seconds:.1f} s"
         )
+
+
+def name(command: Sequence[str]) -> str:
+    """What a report calls a command: its program and its first word, as in ``pip install``. The rest may
+    hold secrets, and reports are published.
+    """
+    program = Path(command[0]).name
+    plain = len(command) > 1 and re.fullmatch(r"[a-z][a-z0-9-]{0,30}", command[1])
+    return f"{program} {command[1]}" if plain else program
 
 
 def explain(reason: str) -> str:
@@ -145,9 +156,8 @@ def show(report: Report, console: Console) -> None:
 
 def markdown(report: Report) -> str:
     """It for the summary of a CI job."""
-    command = shlex.join(report.command).replace("`", "'").replace("\n", " ")
     state = "" if report.exit_code == 0 else f", exit code {report.exit_code}"
-    lines = [f"### cachy: `{command}`{state}", "", report.summary + ".", ""]
+    lines = [f"### cachy: `{report.command}`{state}", "", report.summary + ".", ""]
     if report.misses:
         lines += ["| waited | bytes | times | why | not from the tree |", "|--:|--:|--:|---|---|"]
         for miss in report.misses[:SHOWN]:

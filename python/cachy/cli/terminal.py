@@ -1,6 +1,7 @@
 """What all commands say to people and scripts alike: options they share, failures, tables, JSON."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
+from rich.table import Table
 
 from cachy._core import Tree, default_directory
 
@@ -28,12 +30,18 @@ class No(click.ClickException):
     exit_code = 1
 
 
+def folder(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    """The folder that is meant, for whoever is elsewhere."""
+    return None if text is None else os.path.abspath(os.path.expanduser(text))
+
+
 def dir_option(function: F) -> F:
     """``--dir``"""
     return click.option(
         "--dir",
         "directory",
         type=click.Path(file_okay=False),
+        callback=folder,
         default=default_directory,
         show_default="$CACHY_DIR, else $XDG_CACHE_HOME/cachy, else ~/.cache/cachy",
         help="The tree.",
@@ -57,19 +65,25 @@ def open_tree(directory: str, *, needed: bool = True) -> Tree:
     Raises:
         Failure: It isn't there, or can't be opened.
     """
-    with refusals():
+    try:
         tree = Tree(directory)
         if needed and not tree.exists:
             raise Failure(f"there is no tree at {directory}: name another with --dir or $CACHY_DIR")
+    except OSError as error:
+        raise Failure(str(error.strerror or error)) from error
+    except ValueError as error:
+        # Of another version.
+        raise Failure(str(error)) from error
     return tree
 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Says what the core refuses, in its words, and ends with exit code 3.
+    """Says what the core refuses, in its words.
 
     Raises:
-        Failure: The core raised an error; that a person's file lies there is left to the command.
+        Failure: It could not be done; that a person's file lies there is left to the command.
+        click.UsageError: What the core was given is no URL, pattern or size.
     """
     try:
         yield
@@ -78,7 +92,7 @@ def refusals() -> Iterator[None]:
     except OSError as error:
         raise Failure(str(error.strerror or error)) from error
     except ValueError as error:
-        raise Failure(str(error)) from error
+        raise click.UsageError(str(error)) from error
 
 
 def as_dict(result: object) -> dict[str, Any]:
@@ -127,6 +141,23 @@ def ago(at: int) -> str:
 def print_json(data: object) -> None:
     """Prints one JSON document."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def print_table(table: Table) -> None:
+    """Prints a table on standard output; where that is no terminal, without blanks at the ends."""
+    out = console()
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as printed:
+        out.print(table)
+    for line in printed.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def printable(text: str) -> str:
+    """Without what a terminal would obey: a name in the tree may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def console() -> Console:

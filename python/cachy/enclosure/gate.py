@@ -28,6 +28,14 @@ def listeners(ports: Iterable[int]) -> list[socket.socket]:
     return found
 
 
+def is_loopback(host: str) -> bool:
+    """Whether an address is the machine itself."""
+    address = ip_address(host.partition("%")[0])
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    return address.is_loopback or address.is_unspecified
+
+
 def authority(names: Names, host: str, port: int) -> str:
     """What ``CONNECT`` names for an address (RFC 9110, section 9.3.6): its name, if it has one."""
     address = ip_address(host.partition("%")[0])
@@ -49,7 +57,9 @@ def open_to(names: Names, listeners: Iterable[socket.socket], channel: socket.so
             return
         with client:
             host, port = client.getsockname()[:2]
-            tell(channel, {"to": authority(names, host, port)}, (client.fileno(),))
+            # There loopback is the proxy's, which is nobody's business here.
+            if not is_loopback(host):
+                tell(channel, {"to": authority(names, host, port)}, (client.fileno(),))
 
     loop = asyncio.get_running_loop()
     for listener in listeners:

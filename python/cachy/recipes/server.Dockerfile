@@ -16,5 +16,5 @@ ENV CACHY_DIR=/var/cache/cachy
 # The tree; and the CA, whose key stays in there.
 VOLUME ["/var/cache/cachy", "/var/lib/cachy"]
 EXPOSE 8080
-HEALTHCHECK CMD ["cachy", "doctor", "--proxy", "http://127.0.0.1:8080", "--only", "proxy"]
+HEALTHCHECK CMD ["python", "-c", "from urllib.request import Request, urlopen; urlopen(Request('http://127.0.0.1:8080/status', headers={'Host': 'cachy.internal'}))"]
 CMD ["cachy", "serve", "--host", "0.0.0.0"]

@@ -14,7 +14,7 @@ if ! command -v cachy >/dev/null; then
     home="$(mktemp -d)"
     trap 'rm -rf "$home"' EXIT
     python3 -m venv "$home"
-    "$home/bin/pip" install --quiet "$CACHY"
+    "$home/bin/pip" install --quiet "${CACHY:?what is to be installed}"
     cachy="$home/bin/cachy"
 fi
 
@@ -22,7 +22,7 @@ status=0
 "$cachy" run --report cachy.json -- "$@" || status=$?
 
 # What the next run finds is what somebody has used, and no more than this.
-"$cachy" prune --max-size "${CACHY_MAX_SIZE:-5GB}" --unused-since 30d
+"$cachy" prune --max-size "${CACHY_MAX_SIZE:-5GB}" --unused-since 30d || :
 # Who may upload to a proxy is nothing to be handed on.
 rm -f "$CACHY_DIR/.cachy/token"
 exit "$status"

@@ -1,6 +1,7 @@
 """``cachy doctor``"""
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -43,6 +44,9 @@ def command(urls: tuple[str, ...], proxy: str | None, directory: str, as_json: b
 
     A line each: ✓ good, ✗ bad, – not known. Exit code 1 where anything is bad.
     """
+    for url in urls:
+        if not re.fullmatch(r"https?://[^\s/]\S*", url):
+            raise click.UsageError(f"{url!r} is no URL: one looks like https://index.example/")
     try:
         where = Proxy.parse(proxy or checks.proxy_of(os.environ) or DEFAULT)
     except ValueError as error:

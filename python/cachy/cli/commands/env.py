@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cachy.cli.environment import folder_of, prepare, take_back
+from cachy.cli.environment import folder_of, prepare, remember, take_back
 from cachy.cli.shells import SHELLS
 from cachy.cli.terminal import Failure, aside
 from cachy.cli.through import DEFAULT, ProxyError, is_loopback
@@ -23,13 +23,13 @@ from cachy.cli.ways import running
 @click.option(
     "--proxy", metavar="URL", default=DEFAULT, show_default=True, help="The proxy, which runs."
 )
-@click.option("--unset", is_flag=True, help="Lines that take them away.")
+@click.option("--unset", is_flag=True, help="Lines that give back what was there (bash, fish).")
 def command(shell: str, proxy: str, unset: bool) -> None:
     """Prints what leads a shell to a proxy that runs.
 
     Its clients then use that proxy and trust it. They are the variables of `cachy run`, for pip, uv, npm, cargo, git, curl, wget, apt, Java and
     others. The files that they name (the system's roots with the proxy's CA, settings of wget and apt)
-    lie in $XDG_STATE_HOME/cachy, else in ~/.local/state/cachy, root's in /var/lib/cachy.
+    lie in $XDG_STATE_HOME/cachy, else in ~/.local/state/cachy, root's in /var/lib/cachy-clients.
 
     \b
       eval "$(cachy env)"                                        a shell
@@ -44,6 +44,8 @@ def command(shell: str, proxy: str, unset: bool) -> None:
     docker-build are words for a command line; an image that is built gets the proxy alone, and trusts it
     after `RUN curl -fsS http://cachy.internal/setup.sh | sh`, which the proxy serves.
     """
+    if unset and shell not in ("bash", "fish"):
+        raise click.UsageError(f"--unset: nothing that is set for {shell} can be taken away")
     try:
         if unset:
             folder = Path()
@@ -58,6 +60,8 @@ def command(shell: str, proxy: str, unset: bool) -> None:
                 )
             folder = folder_of(way.proxy)
             changes = prepare(folder, way.proxy, way.ca, os.environ)
+            if shell in ("bash", "fish"):
+                remember(changes, os.environ)
     except (OSError, ValueError, ProxyError) as error:
         raise Failure(f"{error}") from error
     for remark in changes.remarks:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -118,7 +119,7 @@ def read(words: tuple[str, ...]) -> Iterator[Wanted]:
     """
     for word in words:
         if word.startswith(("http://", "https://")):
-            yield Wanted(word)
+            yield Wanted(plain(word))
             continue
         if word != "-" and not Path(word).is_file():
             raise click.UsageError(
@@ -126,7 +127,18 @@ def read(words: tuple[str, ...]) -> Iterator[Wanted]:
             )
         with click.open_file(word) as file:
             lines = [line.strip() for line in file]
-        yield from (Wanted(line) for line in lines if line and not line.startswith("#"))
+        yield from (Wanted(plain(line)) for line in lines if line and not line.startswith("#"))
+
+
+def plain(url: str) -> str:
+    """The URL, where it holds no credentials.
+
+    Raises:
+        click.UsageError: It does: nothing that is fetched with them is for everybody.
+    """
+    if "@" in urlsplit(url).netloc:
+        raise click.UsageError(f"{url}: what is fetched with credentials is not stored")
+    return url
 
 
 def missed(directory: str) -> list[Wanted]:

@@ -10,11 +10,12 @@ from cachy._core import Entry
 from cachy.cli.terminal import (
     ago,
     as_dict,
-    console,
     dir_option,
     json_option,
     open_tree,
     print_json,
+    print_table,
+    printable,
     refusals,
     size,
     span,
@@ -65,7 +66,7 @@ def command(pattern: str | None, long: bool, sort: str, as_json: bool, directory
     if as_json:
         print_json([as_dict(entry) for entry in entries])
     elif entries:
-        console().print(table(entries, long))
+        print_table(table(entries, long))
     if pattern is not None and not entries:
         raise SystemExit(1)
 
@@ -96,7 +97,7 @@ def table(entries: list[Entry], long: bool) -> Table:
                 "" if entry.used_at is None else ago(entry.used_at),
                 entry.media_type or "",
                 entry.freshness or "",
-                entry.path,
+                printable(entry.path),
             ]
-        made.add_row(*cells, url)
+        made.add_row(*cells, printable(url))
     return made

@@ -18,7 +18,7 @@ from cachy.cli.environment import BUNDLE, prepare
 from cachy.cli.launch import LaunchError
 from cachy.cli.relay import Relay
 from cachy.cli.report import Report
-from cachy.cli.terminal import Failure, aside
+from cachy.cli.terminal import Failure, aside, folder
 from cachy.cli.through import Proxy, ProxyError, internal
 from cachy.cli.ways import Way
 
@@ -35,6 +35,7 @@ class NotRun(Failure):
     "--dir",
     "directory",
     type=click.Path(file_okay=False),
+    callback=folder,
     show_default="$CACHY_DIR, else $XDG_CACHE_HOME/cachy, else ~/.cache/cachy",
     help="The tree.",
 )
@@ -115,8 +116,8 @@ def command(
     with ExitStack() as stack:
         stack.enter_context(child.ending_in_order())
         try:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cachy-run-")))
-            log = log or folder / "proxy.log"
+            place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cachy-run-")))
+            log = log or place / "proxy.log"
             if proxy is None:
                 way = stack.enter_context(
                     ways.own(
@@ -125,7 +126,7 @@ def command(
                         mode=mode,
                         run=run,
                         settings=settings,
-                        belongings=folder,
+                        belongings=place,
                     )
                 )
                 theirs = way.proxy
@@ -135,7 +136,7 @@ def command(
             if way.remark:
                 say(way.remark)
             begun = time.monotonic()
-            code = execute(list(command), folder, way, theirs, transparent, say)
+            code = execute(list(command), place, way, theirs, transparent, say)
             seconds = time.monotonic() - begun
         except (OSError, ValueError, ProxyError, LaunchError) as error:
             raise NotRun(f"{error}; the command was not run") from error
@@ -145,7 +146,7 @@ def command(
             said = log.read_text(errors="replace").strip().splitlines()[-5:]
             remark("\n".join([f"the proxy ended with {status} before the command did", *said]))
         elif not quiet or report_file is not None:
-            tell(way, run, partial(Report, list(command), code, seconds), report_file, quiet)
+            tell(way, run, partial(Report, report.name(command), code, seconds), report_file, quiet)
     raise SystemExit(code)
 
 
@@ -180,10 +181,13 @@ def execute(
         OSError: The files can't be written.
     """
 
+    said: set[str] = set()
+
     def environment(*, by_proxy: bool) -> dict[str, str]:
         changes = prepare(folder, proxy, way.ca, os.environ, direct=way.direct, by_proxy=by_proxy)
-        for text in changes.remarks:
+        for text in set(changes.remarks) - said:
             say(text)
+        said.update(changes.remarks)
         return changes.apply(os.environ)
 
     if transparent:

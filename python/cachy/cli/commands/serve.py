@@ -3,18 +3,19 @@
 import errno
 import os
 import socket
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cachy import __version__
+from cachy._core import parse_max_size
 from cachy.cli import through
 from cachy.cli.corporate import Upstream, upstream
 from cachy.cli.launch import LaunchError, check, options_of
 from cachy.cli.redirect import DEFAULT_PORT, Redirect
-from cachy.cli.terminal import Failure, aside, console, dir_option
+from cachy.cli.terminal import Failure, aside, console, dir_option, refusals
 
 if TYPE_CHECKING:
     from cachy.dump import Listening
@@ -80,6 +81,8 @@ def command(
     options = {"cachy_dir": directory}
     given = {"cachy_mode": mode, "cachy_freshness": freshness, "cachy_max_size": max_size}
     options |= {name: value for name, value in given.items() if value is not None}
+    with refusals():
+        parse_max_size(max_size or "")
     options |= (
         {"flow_detail": "1"} if verbose else {"flow_detail": "0", "termlog_verbosity": "warn"}
     )
@@ -90,30 +93,37 @@ def command(
         raise click.UsageError("--transparent, or mitmdump's --mode?")
     by = upstream(os.environ, port) if ours and mode != "offline" else Upstream()
     where = ["--listen-host", host, "--listen-port", str(port)]
-    redirect: AbstractContextManager[object] = nullcontext()
+    rules: Redirect | None = None
     if interface or transparent_port:
         transparent_port = transparent_port or DEFAULT_PORT
         if by.arguments:
             raise Failure("behind another proxy (HTTPS_PROXY) there is no transparent mode")
         # The rules lead to the interface's own address, whichever that is.
         where = ["--mode", f"regular@{host}:{port}", "--mode", f"transparent@{transparent_port}"]
+        if through.is_loopback(host):
+            # Nobody gets in who was not led here, and those may have public addresses (IPv6).
+            where += ["--set", "block_global=false"]
     if interface:
         try:
-            redirect = Redirect(interface, transparent_port or DEFAULT_PORT)
+            rules = Redirect(interface, transparent_port or DEFAULT_PORT)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
 
     def tell(listening: "Listening") -> None:
-        welcome(listening, Path(directory).expanduser(), by.remark)
+        # Nobody may want to hear it.
+        with suppress(OSError):
+            welcome(listening, Path(directory), by.remark)
 
     try:
         check(Path(directory), mode)
         if ours:
             make_sure_is_free(host, port)
+        if transparent_port:
+            make_sure_is_free("", transparent_port, "--transparent-port")
         # mitmproxy takes a third of a second to load.
         from cachy import dump
 
-        with redirect:
+        with led(rules):
             dump.run(
                 [*where, *options_of(options, arguments), *by.arguments, *arguments],
                 tell,
@@ -126,7 +136,29 @@ def command(
         raise
 
 
-def make_sure_is_free(host: str, port: int) -> None:
+def led(rules: Redirect | None) -> AbstractContextManager[object]:
+    """Leads an interface here as long as the context lasts, or as long as it did before.
+
+    Raises:
+        Failure: It is led elsewhere, or the rules can't be made.
+    """
+    if rules is None:
+        return nullcontext()
+    there = rules.state()
+    if there.port is None:
+        return rules
+    if there.port != rules.port:
+        raise Failure(
+            f"{rules.interface} is led to port {there.port} already: "
+            f"`cachy transparent down --interface {rules.interface}`, or --transparent-port"
+        )
+    aside().print(
+        f"cachy: {rules.interface} was led here before, and still is when this ends", soft_wrap=True
+    )
+    return nullcontext()
+
+
+def make_sure_is_free(host: str, port: int, option: str = "--port") -> None:
     """Finds out what mitmproxy would say in its own words.
 
     Raises:
@@ -137,7 +169,7 @@ def make_sure_is_free(host: str, port: int) -> None:
             pass
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise LaunchError(f"port {port} is taken; name another by --port") from None
+            raise LaunchError(f"port {port} is taken; name another by {option}") from None
         raise LaunchError(f"cannot listen on {host}, port {port}: {error.strerror}") from None
 
 
@@ -149,7 +181,11 @@ def family(host: str) -> socket.AddressFamily:
 def welcome(listening: "Listening", directory: Path, remark: str | None) -> None:
     """Tells where it listens and what to do next."""
     host, port = listening.addresses[0]
-    world = not all(through.is_loopback(address) for address, _ in listening.addresses)
+    open_to_all = [
+        f"port {number} of {address or 'all addresses'}"
+        for address, number in dict.fromkeys(listening.addresses)
+        if not through.is_loopback(address)
+    ]
     near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     url = str(through.Proxy(near, port))
     proxy = "" if url == through.DEFAULT else f" --proxy {url}"
@@ -168,10 +204,9 @@ def welcome(listening: "Listening", directory: Path, remark: str | None) -> None
     out.file.flush()
     if remark:
         aside().print(f"cachy: {remark}", soft_wrap=True)
-    if world:
+    if open_to_all:
         aside().print(
-            f"cachy: it listens to the world ({host}): whoever reaches port {port} fetches by way of "
-            "this machine, and has all that is in the tree; only public addresses are refused, by "
-            "mitmproxy (block_global)",
+            f"cachy: it listens to the world ({', '.join(open_to_all)}): whoever reaches that fetches by "
+            "way of this machine, and has all that is in the tree",
             soft_wrap=True,
         )

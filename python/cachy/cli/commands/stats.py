@@ -13,11 +13,11 @@ from cachy.cli.report import explain
 from cachy.cli.terminal import (
     ago,
     as_dict,
-    console,
     dir_option,
     json_option,
     open_tree,
     print_json,
+    print_table,
     refusals,
     size,
 )
@@ -55,7 +55,7 @@ def command(top: int, as_json: bool, directory: str) -> None:
             click.echo(line)
     if stats.hosts:
         click.echo()
-        console().print(table(stats, top))
+        print_table(table(stats, top))
 
 
 def counters(directory: Path) -> dict[str, Any] | None:

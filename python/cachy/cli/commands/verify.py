@@ -57,7 +57,7 @@ def command(pattern: str | None, drop: bool, as_json: bool, directory: str) -> N
       cachy verify
       cachy verify --drop '*.deb'
 
-    Exit code 1 where something is broken and was not dropped.
+    Exit code 1 where something is broken and was not dropped, or where PATTERN names nothing.
     """
     with refusals():
         outcome = verify(open_tree(directory), pattern, drop)
@@ -73,6 +73,8 @@ def command(pattern: str | None, drop: bool, as_json: bool, directory: str) -> N
             f"{len(outcome.broken)} broken; {outcome.statuses} statuses, "
             f"{outcome.people} files of people's or edited by them"
         )
+    if pattern is not None and outcome == Outcome():
+        raise SystemExit(1)
     if any(not broken.dropped for broken in outcome.broken):
         raise No("say --drop to have what is broken fetched again")
 
@@ -82,7 +84,10 @@ def verify(tree: Tree, pattern: str | None, drop: bool) -> Outcome:
     entries = tree.ls(pattern)
     outcome = Outcome()
     columns = (TextColumn("verifying"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=aside(), transient=True) as progress:
+    console = aside()
+    # A log has no use for a bar.
+    quiet = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task("", total=sum(entry.size for entry in entries))
         for entry in entries:
             verified = tree.verify(entry.path, drop=drop)
