@@ -117,6 +117,10 @@ def test_inside(enclosed: Enclosing, shared_proxy: Proxy, origin: Origin) -> Non
 import os, socket, sys, urllib.error, urllib.request
 for url in ("http://203.0.113.5/a", "http://[2001:db8::5]/a"):
     print(urllib.request.urlopen(url).read().decode())
+try:
+    print(socket.create_connection(("127.0.0.1", 80), 5).recv(1))
+except ConnectionError:
+    print("not the proxy's loopback")
 for address in (("203.0.113.5", 81), ("name.example", 8443)):
     try:
         socket.create_connection(address, 5)
@@ -127,7 +131,7 @@ print(socket.gethostbyname("localhost"), len(socket.getaddrinfo("a.example", 1, 
 """
     done = enclosed(sys.executable, "-c", script)
     uid = commoner.NOBODY if enclosed.prefix else os.getuid()
-    expected = f"four\nsix\nrefused\nrefused\n{uid} []\n127.0.0.1 1\n"
+    expected = f"four\nsix\nb''\nrefused\nrefused\n{uid} []\n127.0.0.1 1\n"
     assert done.stdout == expected, done.stderr
 
 

@@ -41,7 +41,8 @@ def test_failures(open_proxy: Proxy, origin: Origin, host: str) -> None:
     origin.route(f"{site}/none", b"", 404)
     cut = [("Content-Length", "10"), ("Connection", "close")]
     origin.route(f"{site}/cut", b"123", headers=cut, framing="close")
-    lines = f"# all of them\n\n{site}/b\n  {site}/none  \n{site}/cut\n"
+    origin.route(f"{site}/secret", b"1", headers={"Cache-Control": "no-store"})
+    lines = f"# all of them\n\n{site}/b\n  {site}/none  \n{site}/cut\n{site}/secret\n"
     result = fetch("--proxy", open_proxy.url, "--json", f"{site}/a-1.0.tar.gz", "-", text=lines)
     assert result.exit_code == 1
     told = {each["url"]: each["failure"] for each in json.loads(result.stdout)}
@@ -49,7 +50,8 @@ def test_failures(open_proxy: Proxy, origin: Origin, host: str) -> None:
     assert told[f"{site}/none"] == "404 Not Found"
     assert told[f"{site}/cut"] == "the body was cut short"
     assert f"cachy: {site}/none: 404 Not Found\n" in result.stderr
-    assert "2 of 4 could not be fetched" in result.stderr
+    assert told[f"{site}/secret"] == "not stored: the origin forbids to store it"
+    assert "3 of 5 could not be fetched" in result.stderr
 
 
 def test_refresh(open_proxy: Proxy, origin: Origin, host: str) -> None:

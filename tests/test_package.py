@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import cachy
 from support.client import fetch
 from support.factory import ProxyFactory
@@ -41,3 +43,21 @@ def test_script_of_a_checkout(
         "cachy; fwd=uri-miss; stored",
         "cachy; hit",
     ]
+
+
+@pytest.mark.parametrize(("streams", "status"), [(">&-", 0), ("<&- >&-", 0), (">/dev/full", 3)])
+def test_streams(streams: str, status: int) -> None:
+    """Closed ones are nobody's business; one that takes nothing is said in a line."""
+    command = Path(sys.executable).with_name("cachy")
+    line = f"{command} recipe shell.sh {streams}"
+    done = subprocess.run(["sh", "-c", line], check=False, capture_output=True, text=True)
+    assert done.returncode == status, done.stderr
+    assert done.stderr.count("\n") == (status != 0)
+
+
+@pytest.mark.timeout(20)
+def test_run_without_streams(tmp_path: Path) -> None:
+    """Nothing waits for ever where standard input and output are closed."""
+    command = Path(sys.executable).with_name("cachy")
+    line = f"{command} run -q --dir {tmp_path}/tree -- sh -c 'exit 7' <&- >&-"
+    assert subprocess.run(["sh", "-c", line], check=False).returncode == 7

@@ -1,6 +1,7 @@
 """What `test_transparent.py` runs in a network of its own; `conftest.py` says what is where."""
 
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -57,6 +58,14 @@ def test_the_proxy_itself(
     mixed = tls.get("https://cachy.internal/status", headers={"Host": "evil.example"})
     assert mixed.status == 403
     assert (origin.requests, stranger.requests) == ([], [])
+
+
+def test_connect(transparent: Proxy) -> None:
+    """A client that takes an address for its proxy gets an error, and the log no traceback."""
+    with socket.create_connection((ADDRESS, 80), timeout=10) as client:
+        client.sendall(b"CONNECT h.example:443 HTTP/1.1\r\nHost: h.example:443\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 4")
+    assert "Traceback" not in transparent.log()
 
 
 def test_http2(tls: Dialled, root: Path, origin: Origin, stranger: Origin, host: str) -> None:

@@ -1,9 +1,11 @@
 """`cachy transparent`, in a network of its own."""
 
 import json
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -12,6 +14,7 @@ from cachy.cli import cachy, firewall
 from cachy.cli.redirect import Redirect
 from cachy.cli.terminal import Failure
 from support import namespace
+from support.command import Cachy
 
 
 @pytest.fixture(autouse=True)
@@ -161,3 +164,43 @@ def test_refused(interface: str, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(Failure, match="nft is not installed"):
             Redirect(interface, backend="nft").up()
     assert ruleset() == before
+
+
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGTERM])
+def test_serve(interface: str, command: Cachy, tmp_path: Path, how: signal.Signals) -> None:
+    """The rules come and go with the proxy, whose other end is loopback's; a second one that fails
+    takes nothing away.
+    """
+    before = ruleset()
+    own = ["--dir", str(tmp_path), "--transparent", interface, "--transparent-port", "8181"]
+    with command.start("serve", "--port", "8180", *own, "--", *command.arguments) as process:
+        assert process.stdout and process.stderr
+        assert "listens on http://127.0.0.1:8180" in process.stdout.readline()
+        assert "port 8181 of" in process.stderr.readline()
+        during = ruleset()
+        assert during != before and Redirect(interface).state().port == 8181
+        second = command.run("serve", "--port", "8182", *own)
+        assert second.status == 3 and "port 8181 is taken" in second.output
+        elsewhere = command.run("serve", "--port", "8182", *own[:-1], "8183")
+        assert elsewhere.status == 3 and "led to port 8181 already" in elsewhere.output
+        assert ruleset() == during
+        # Nobody led this one here.
+        with socket.create_connection(("10.8.0.1", 8181), timeout=10) as client:
+            client.sendall(b"GET /x HTTP/1.1\r\nHost: h.example:8181\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 508 ")
+        process.send_signal(how)
+        assert process.wait(timeout=10) == 0
+    assert ruleset() == before
+
+
+def test_serve_leaves_what_was_there(interface: str, command: Cachy, tmp_path: Path) -> None:
+    """Rules that somebody has made stay."""
+    assert do("up", "-i", interface, "-p", "8181").exit_code == 0
+    own = ["--dir", str(tmp_path), "--transparent", interface, "--transparent-port", "8181"]
+    before = ruleset()
+    with command.start("serve", "--port", "8180", *own, "--", *command.arguments) as process:
+        assert process.stdout and process.stdout.readline()
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+    assert ruleset() == before
+    assert do("down", "-i", interface).exit_code == 0
