@@ -138,3 +138,16 @@ def test_no_proxy_there(here: None) -> None:
     result = CliRunner().invoke(env_command, ["--proxy", "127.0.0.1:1"])
     assert (result.exit_code, result.stdout) == (3, "")
     assert "127.0.0.1:1 does not answer: Connection refused" in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_a_folder_of_another_user(
+    here: None, open_proxy: Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who owns the files that clients go by would rule the clients."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    (tmp_path / "cachy").mkdir()
+    os.chown(tmp_path / "cachy", 65534, 65534)
+    result = CliRunner().invoke(env_command, ["--proxy", open_proxy.url])
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert f"another user's, who would rule our clients: '{tmp_path}/cachy'" in result.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cachy.cli.corporate import Upstream, upstream
 from cachy.cli.launch import launch
-from cachy.cli.through import Proxy, ca_of
+from cachy.cli.through import Proxy, ca_of, internal
 
 
 @dataclass(frozen=True)
@@ -84,4 +84,8 @@ def running(url: str) -> Way:
         ProxyError: It does not answer.
     """
     proxy = Proxy.parse(url)
-    return Way(proxy, ca_of(proxy))
+    ca = ca_of(proxy)
+    remark = None
+    if internal(proxy, "/status") is None:
+        remark = f"{proxy} does not answer as cachy: it may cache nothing, and reports nothing"
+    return Way(proxy, ca, remark=remark)

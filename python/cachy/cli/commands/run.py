@@ -100,7 +100,8 @@ def command(
     It ends as the command does: with its exit code, or 128 and the number of the signal that ended it;
     with 127 where there is no such command, 126 where it can't be executed, 125 where the proxy can't be
     started or reached. Where the environment names a proxy (HTTPS_PROXY), ours asks upstream by way of
-    that one; hosts of NO_PROXY are then asked directly, as before.
+    that one; hosts of NO_PROXY are then asked directly, as before. This machine itself (localhost) never
+    is by way of a proxy. A password in --proxy can be seen by all users of the machine.
     """
     if offline:
         if mode not in (None, "offline"):
@@ -229,7 +230,8 @@ def tell(
         remark(f"no report: {error}")
         return
     if counted is None:
-        remark("no report: that proxy tells none; is cachy loaded there, and as new as this one?")
+        if way.remark is None:
+            remark("no report: that proxy tells none; is its cachy as new as this one?")
         return
     made = reported(counted)
     if not quiet:
