@@ -24,6 +24,14 @@ pub enum Error {
         /// The rest of a sentence that begins with the path.
         why: &'static str,
     },
+    /// What is there is not what a condition of the request wants (RFC 9110 section 13.1).
+    #[error("{url}: {why}")]
+    Condition {
+        /// The URL that was to be answered otherwise.
+        url: String,
+        /// Which condition, and why.
+        why: &'static str,
+    },
     /// The folder was written by a cachy that this one doesn't know.
     #[error("{} says format {found:?}, and this cachy knows format {known:?}: use another cachy_dir, or the cachy that made this one", path.display())]
     Format {

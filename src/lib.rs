@@ -31,7 +31,7 @@
 //!
 //! What the commands and the addon do with the tree as a whole, in use or at rest: [`survey`] looks
 //! through it, [`pattern`] tells what a person means, [`inspect`] what a request would get
-//! ([`outlook`]: for how long). [`upload`] puts a person's file, [`removal`] takes entries away,
+//! ([`outlook`]: for how long). [`upload`] puts a person's file ([`present`]: over what), [`removal`] takes entries away,
 //! [`verify`] compares bytes with records, [`summary`] counts. [`last_use`] remembers what is used,
 //! [`prune`] and [`orphans`] make room by that, [`budget`] knows when (`cachy_max_size`). [`misses`]
 //! is the journal of what was asked for in vain.
@@ -84,6 +84,7 @@ pub mod owner;
 pub mod pattern;
 pub mod pipe;
 pub mod place;
+mod present;
 pub mod prune;
 pub mod range;
 pub mod redirect;
@@ -91,6 +92,7 @@ pub mod removal;
 pub mod request;
 pub mod select;
 pub mod shape;
+mod shell;
 pub mod storable;
 pub mod store;
 pub mod suffix;

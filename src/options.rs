@@ -1,6 +1,6 @@
 //! The options that people set, as the core knows them. Their meaning is in the README.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use bytesize::ByteSize;
@@ -72,15 +72,16 @@ impl FromStr for Policy {
     }
 }
 
+const SIZES: &str = "use one like 10GB, 500MB, 1.5GiB, or a number of bytes";
+
 /// A size as people write it: `10GB`, `500 MB`, `1.5GiB`, plain bytes.
 ///
 /// # Errors
 /// What is wrong with it, and what is right.
 pub fn size(text: &str) -> Result<u64, String> {
     let size: Result<ByteSize, _> = text.trim().parse();
-    size.map(|size| size.as_u64()).map_err(|_| {
-        format!("{text:?} is no size: use one like 10GB, 500MB, 1.5GiB, or a number of bytes")
-    })
+    size.map(|size| size.as_u64())
+        .map_err(|_| format!("{text:?} is no size: {SIZES}"))
 }
 
 /// A time span as people write it, in seconds: `30d`, `12h`, `1h 30m`.
@@ -104,7 +105,9 @@ pub fn max_size(text: &str) -> Result<Option<u64>, String> {
         text => match size(text) {
             Ok(0) => Err("cachy_max_size is 0, which leaves room for nothing: leave it unset for no limit, or cachy_mode=off to store nothing".to_owned()),
             Ok(size) => Ok(Some(size)),
-            Err(error) => Err(format!("cachy_max_size is {error}; unset, there is no limit")),
+            Err(_) => Err(format!(
+                "cachy_max_size is {text:?}, which is no size: {SIZES}; unset, there is no limit"
+            )),
         },
     }
 }
@@ -124,9 +127,48 @@ pub fn default_dir(variable: impl Fn(&str) -> Option<String>) -> PathBuf {
     absolute.unwrap_or_else(home).join("cachy")
 }
 
+/// The folder that is meant by what people write: a leading `~` is `home`, and what is relative is
+/// so to the current directory. Nothing need be there; an empty one stays empty, which names none.
+#[must_use]
+pub fn folder(written: &Path, home: Option<PathBuf>) -> PathBuf {
+    let home = home.filter(|home| !home.as_os_str().is_empty());
+    let path = match (written.strip_prefix("~"), home) {
+        // Joining nothing would add a slash.
+        (Ok(rest), Some(home)) if rest.as_os_str().is_empty() => home,
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => written.to_path_buf(),
+    };
+    // Fails for an empty path, and where the current directory is gone.
+    std::path::absolute(&path).unwrap_or(path)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_folder_that_is_meant() {
+        let here = std::env::current_dir().unwrap();
+        let home = || Some(PathBuf::from("/home/u"));
+        for (written, meant) in [
+            ("~", PathBuf::from("/home/u")),
+            ("~/zz", PathBuf::from("/home/u/zz")),
+            ("/x/~/y", PathBuf::from("/x/~/y")),
+            ("zz", here.join("zz")),
+            ("./zz", here.join("zz")),
+            ("~zz", here.join("~zz")),
+            ("", PathBuf::new()),
+        ] {
+            let found = folder(Path::new(written), home());
+            assert_eq!(found, meant, "{written}");
+            assert!(!found.to_string_lossy().ends_with('/'), "{written}");
+        }
+        for none in [None, Some(PathBuf::new())] {
+            assert_eq!(folder(Path::new("~/zz"), none), here.join("~/zz"));
+        }
+        let relative = folder(Path::new("~/zz"), Some("h".into()));
+        assert_eq!(relative, here.join("h/zz"));
+    }
 
     #[test]
     fn where_the_tree_lies() {
@@ -176,10 +218,9 @@ mod tests {
         assert!(span("soon").unwrap_err().contains("30d"));
         assert_eq!(max_size(" "), Ok(None));
         assert!(max_size("0").unwrap_err().contains("no limit"));
-        assert!(
-            max_size("x")
-                .unwrap_err()
-                .starts_with("cachy_max_size is \"x\"")
+        assert_eq!(
+            max_size("x").unwrap_err(),
+            "cachy_max_size is \"x\", which is no size: use one like 10GB, 500MB, 1.5GiB, or a number of bytes; unset, there is no limit"
         );
     }
 

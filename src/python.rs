@@ -14,7 +14,7 @@ mod listed;
 mod request;
 mod tree;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use parking_lot::Mutex;
@@ -31,6 +31,7 @@ use crate::budget::Budget;
 use crate::error::Error;
 use crate::exchange::Settings;
 use crate::freshness::clock;
+use crate::internal::host::PROXY;
 use crate::internal::{Host, token};
 use crate::ledger::{Ledger, RunId};
 use crate::options;
@@ -65,7 +66,7 @@ struct Cache {
 #[pymethods]
 impl Cache {
     #[new]
-    #[pyo3(signature = (directory, *, mode, freshness, private, max_size=None, host="cachy.internal", certificate=None, setup=None))]
+    #[pyo3(signature = (directory, *, mode, freshness, private, max_size=None, host=PROXY, certificate=None, setup=None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -85,11 +86,13 @@ impl Cache {
         };
         let host = Host::new(host, certificate, setup, Arc::clone(&LEDGER));
         let host = Arc::new(host.map_err(PyValueError::new_err)?);
+        let directory = folder(&directory);
         let mut store = py.detach(|| Store::open(&directory))?;
         store.budget = Budget::of(max_size);
         let store = Arc::new(store);
-        // Where a tree can't be written, that is said already, and whoever comes with a token is told.
-        let _ = py.detach(|| token::ensure(&store.tree));
+        if let Err(error) = py.detach(|| token::ensure(&store.tree)) {
+            py.detach(|| store.troubles.say(&error));
+        }
         Ok(Self {
             store,
             settings,
@@ -148,7 +151,12 @@ fn pairs(py: Python<'_>, fields: &Fields) -> Vec<(Py<PyBytes>, Py<PyBytes>)> {
 /// The folder where the user named none.
 #[pyfunction]
 fn default_directory() -> PathBuf {
-    options::default_dir(|name| std::env::var(name).ok())
+    folder(&options::default_dir(|name| std::env::var(name).ok()))
+}
+
+/// What people mean by a folder.
+fn folder(written: &Path) -> PathBuf {
+    options::folder(written, std::env::var_os("HOME").map(PathBuf::from))
 }
 
 /// A size in bytes.

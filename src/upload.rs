@@ -1,6 +1,8 @@
 //! Putting a person's file into the tree under its URL: whole or not at all, also while a proxy
 //! serves what lay there.
 
+mod over;
+
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
@@ -16,6 +18,8 @@ use crate::store::Store;
 use crate::survey::Whose;
 use crate::tree::{Lying, Stat};
 
+pub use self::over::Over;
+
 /// A file on its way into the tree; dropped before [`Upload::commit`], it leaves nothing.
 #[derive(Debug)]
 pub struct Upload {
@@ -23,7 +27,7 @@ pub struct Upload {
     target: Target,
     temp: Temp,
     file: File,
-    force: bool,
+    over: Over,
 }
 
 /// Where it lies now.
@@ -36,21 +40,22 @@ pub struct Put {
 }
 
 impl Upload {
-    /// Begins. `force`: also where another file of a person's lies.
+    /// Begins.
     ///
     /// # Errors
-    /// `Io`, `AlreadyExists` where a person's file lies there; else see [`crate::tree::Tree::open`].
-    pub fn begin(store: Arc<Store>, target: Target, force: bool) -> Result<Self> {
+    /// `Io`, `AlreadyExists` where a person's file lies there, or `Condition`, as `over` has it; else
+    /// see [`crate::tree::Tree::open`].
+    pub fn begin(store: Arc<Store>, target: Target, over: Over) -> Result<Self> {
         store.tree.prepare()?;
         // Said before the body comes, and once more when it is there.
-        there(&store, &target, force)?;
+        there(&store, &target, &over)?;
         let (temp, file) = store.tree.temp_file()?;
         Ok(Self {
             store,
             target,
             temp,
             file,
-            force,
+            over,
         })
     }
 
@@ -78,7 +83,7 @@ impl Upload {
         for _ in 0..4 {
             tree.make_parents(&nominal)?;
             let alone = self.store.alone(&nominal)?;
-            let (at, expected) = there(&self.store, &self.target, self.force)?;
+            let (at, expected) = there(&self.store, &self.target, &self.over)?;
             let described = self.describe(&nominal, seen)?;
             let placed = match tree.place(&mut self.temp, &at, &expected) {
                 Err(error) if error.kind() == Some(ErrorKind::NotFound) => false,
@@ -143,8 +148,8 @@ impl Upload {
     }
 }
 
-/// What lies there, to be replaced.
-fn there(store: &Store, target: &Target, force: bool) -> Result<(RelPath, Expected)> {
+/// What lies there, to be replaced. What is found here and then has changed is not replaced.
+fn there(store: &Store, target: &Target, over: &Over) -> Result<(RelPath, Expected)> {
     let nominal = path_of(target);
     let (at, expected, persons) = match store.tree.look(&nominal)? {
         Lying::Nothing => (nominal, Expected::Nothing, false),
@@ -168,9 +173,10 @@ fn there(store: &Store, target: &Target, force: bool) -> Result<(RelPath, Expect
             (at, Expected::Link(text), record.is_none())
         }
     };
-    if persons && !force {
+    if persons && matches!(over, Over::Cachys) {
         let error = std::io::Error::from_raw_os_error(libc::EEXIST);
         return Err(Error::io("replace", store.tree.path(at.as_str()), error));
     }
+    over.check(store, target)?;
     Ok((at, expected))
 }

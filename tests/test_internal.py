@@ -1,5 +1,6 @@
 """What the proxy answers for itself under cachy_host, and that none of it reaches another host."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -200,6 +201,61 @@ def test_the_token(start_proxy: ProxyFactory, cachy_dir: Path) -> None:
     assert token(proxy) not in (first, "f" * 64)
     assert ask(proxy, url, headers=bearer(proxy)).status == 404
     assert first not in proxy.log() and "f" * 64 not in proxy.log()
+
+
+def test_a_token_that_is_none(start_proxy: ProxyFactory, cachy_dir: Path) -> None:
+    """Too short, or open to others: mended at the start and when somebody asks, and said."""
+    found = cachy_dir / ".cachy/token"
+    found.parent.mkdir(parents=True)
+    found.write_text("sh0rt")
+    proxy = start_proxy()
+    first = token(proxy)
+    assert (len(bytes.fromhex(first)), found.stat().st_mode & 0o777) == (32, 0o600)
+    found.write_text("\n")
+    found.chmod(0o644)
+    assert ask(proxy, "/cache/https://h.example/a").status == 401
+    second = token(proxy)
+    assert (len(bytes.fromhex(second)), found.stat().st_mode & 0o777) == (32, 0o600)
+    found.chmod(0o640)
+    proxy.stop()
+    proxy.start()
+    assert (token(proxy), found.stat().st_mode & 0o777) == (second, 0o600)
+    log = proxy.log()
+    assert (log.count("shorter than 16 bytes"), log.count("was open to others (mode 640)")) == (
+        2,
+        1,
+    )
+    assert not any(text in log for text in ("sh0rt", first, second))
+
+
+def test_the_tree_is_gone(start_proxy: ProxyFactory, tmp_path: Path) -> None:
+    """Who asks for the token finds one; the command in the answer works whatever the folder is."""
+    folder = tmp_path / "it's $HOME (1)"
+    proxy = start_proxy(cachy_dir=folder)
+    first = token(proxy)
+    shutil.rmtree(folder)
+    assert ask_json(proxy, "/stats")["requests"] == 0
+    assert not folder.exists()
+    said = ask(proxy, "/cache/https://h.example/a", headers={"Authorization": f"Bearer {first}"})
+    assert said.status == 401
+    assert token(proxy) != first
+    assert (folder / ".cachy/format").exists()
+    command = said.body.decode().partition('":$(')[2].partition(')" ...')[0]
+    done = subprocess.run(["sh", "-c", command], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == token(proxy)
+    assert ask(proxy, "/cache/https://h.example/a", headers=bearer(proxy)).status == 404
+
+
+def test_the_folder_is_told_whole(start_proxy: ProxyFactory, cachy_dir: Path) -> None:
+    """Also where it was set by a relative name."""
+    proxy = start_proxy(start=False)
+    assert isinstance(proxy.settings.options, dict)
+    relative = os.path.relpath(cachy_dir, proxy.settings.log_file.parent)
+    proxy.settings.options["cachy_dir"] = relative
+    proxy.start()
+    told = Path(ask_json(proxy, "/status")["directory"])
+    assert told.is_absolute() and told.samefile(cachy_dir)
+    assert f"  {told}/.cachy/token\n" in ask(proxy, "/cache/https://h.example/a").body.decode()
 
 
 def test_another_name(start_proxy: ProxyFactory, origin: Origin) -> None:

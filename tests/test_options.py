@@ -27,7 +27,7 @@ NAMES = (
         ("cachy_mode", "ofline", ["cachy_mode", "ofline", "offline", "normal", "refresh", "off"]),
         ("cachy_freshness", "http", ["cachy_freshness", "http", "auto", "forever"]),
         ("cachy_private", "maybe", ["cachy_private", "maybe"]),
-        ("cachy_max_size", "much", ["cachy_max_size", "much", "10GB", "500MB", "unset"]),
+        ("cachy_max_size", "much", ['cachy_max_size is "much", which is no size: use', "unset"]),
         ("cachy_max_size", "0", ["cachy_max_size", "no limit", "cachy_mode=off"]),
         ("cachy_host", "cachy.internal:80", ["cachy_host", "cachy.internal:80", "without a port"]),
         ("cachy_host", "127.0.0.1", ["cachy_host", "127.0.0.1", "host name"]),

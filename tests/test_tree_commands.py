@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from cachy.cli import cachy
 from support.client import fetch
 from support.factory import ProxyFactory
 from support.origin import Origin
@@ -38,6 +40,29 @@ def test_path_and_url(
     wrong = cli("url", f"{host}/Ä")
     assert wrong.code == 2 and f"{host}/%C3%84" in wrong.err
     assert cli("path", "ftp://h/").code == cli("url", "/etc/passwd").code == 2
+
+
+def test_the_proxy_itself(cli: Cli, shared_dir: Path) -> None:
+    """Nothing can be put there, since nobody would ever get it."""
+    for url in ("http://cachy.internal/x", "https://CACHY.internal.:8443/x"):
+        for command in (["put", url, "-"], ["path", url], ["show", url]):
+            ran = cli(*command, input=b"1")
+            assert ran.code == 3 and "cachy.internal is the proxy itself" in ran.err, (command, ran)
+    assert not list(shared_dir.glob("cachy.internal*"))
+
+
+def test_a_folder_as_people_write_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` is the home, and what is relative is told whole."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    for written, meant in (("~/zz", "home/zz"), ("~", "home"), ("rel", "rel")):
+        expected = f"{tmp_path / meant}/h/a\n"
+        assert Cli(Path(written))("path", "https://h/a").out == expected
+        monkeypatch.setenv("CACHY_DIR", written)
+        assert CliRunner().invoke(cachy, ["path", "https://h/a"]).stdout == expected
+    assert CliRunner().invoke(cachy, ["put", "https://h/a", "-"], input=b"1").exit_code == 0
+    assert (tmp_path / "rel/h/a").read_bytes() == b"1"
+    assert not (tmp_path / "~").exists()
 
 
 def test_ls(cli: Cli, shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str) -> None:

@@ -231,6 +231,44 @@ def test_a_part_and_a_coding(shared_proxy: Proxy, shared_dir: Path, host: str) -
     assert tree(shared_dir / host) == {"a": b""}
 
 
+def test_only_where_nothing_is(
+    shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str
+) -> None:
+    """If-None-Match: * (RFC 9110 section 13.1.2): not over a person's file, nor over cachy's."""
+    origin.route(f"https://{host}/stored", b"stored")
+    fetch(shared_proxy, f"https://{host}/stored")
+    new = {"If-None-Match": "*", "If-Modified-Since": "Tue, 14 Nov 2023 22:13:20 GMT"}
+    url = f"https://{host}/a"
+    assert put(shared_proxy, url, b"first", **new).status == 201
+    for there in ("a", "stored"):
+        reply = put(shared_proxy, f"https://{host}/{there}", b"second", **new)
+        assert (reply.status, b"If-None-Match" in reply.body) == (412, True)
+    assert tree(shared_dir / host) == {"a": b"first", "stored": b"stored"}
+    assert put(shared_proxy, url, b"third").status == 204
+    assert temporary(shared_dir) == []
+
+
+def test_only_over_what_one_knows(
+    shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str
+) -> None:
+    """If-Match: an ETag as GET answers it, or * (RFC 9110 section 13.1.1)."""
+    url = f"https://{host}/a"
+    for wanted in ("*", '"x"'):
+        reply = put(shared_proxy, url, b"x", **{"If-Match": wanted})
+        assert (reply.status, b"If-Match" in reply.body) == (412, True)
+    assert not (shared_dir / host).exists()
+    origin.route(url, b"1", etag='"one"')
+    fetch(shared_proxy, url)
+    assert put(shared_proxy, url, b"2", **{"If-Match": '"two"'}).status == 412
+    assert put(shared_proxy, url, b"2", **{"If-Match": '"zero", "one"'}).status == 204
+    assert put(shared_proxy, url, b"3", **{"If-Match": '"one"'}).status == 412
+    tag = fetch(shared_proxy, cached(url), headers=bearer(shared_proxy)).header("etag") or ""
+    assert put(shared_proxy, url, b"3", **{"If-None-Match": tag}).status == 412
+    assert put(shared_proxy, url, b"3", **{"If-Match": tag, "Range": "bytes=0-0"}).status == 204
+    assert put(shared_proxy, url, b"4", **{"If-Match": "*"}).status == 204
+    assert tree(shared_dir / host) == {"a": b"4"}
+
+
 def test_full_disk(start_proxy: ProxyFactory, small_disk: Path, host: str) -> None:
     """507 that says so; what lay there stays, and what still fits is taken."""
     proxy = start_proxy(cachy_dir=small_disk)

@@ -56,7 +56,7 @@ class Cache:
         freshness: str,
         private: bool,
         max_size: int | None = None,
-        host: str = "cachy.internal",
+        host: str = ...,
         certificate: str | PathLike[str] | None = None,
         setup: str | PathLike[str] | None = None,
     ) -> Cache:
@@ -68,7 +68,7 @@ class Cache:
             freshness: ``cachy_freshness``.
             private: ``cachy_private``.
             max_size: ``cachy_max_size``, bytes; ``None`` is unlimited.
-            host: ``cachy_host``.
+            host: ``cachy_host``; without it, ``cachy.internal``.
             certificate: The certificate that clients have to trust, PEM.
             setup: The template of the script that installs it: a line ``@CA@`` stands for the
                 certificate, ``@HOST@`` and ``@VERSION@`` for what they say.

@@ -15,6 +15,7 @@ use crate::layout::path_of;
 use crate::meta::{Millis, Record, Stored};
 use crate::options::Mode;
 use crate::redirect;
+use crate::shell::quoted;
 use crate::way::Way;
 
 /// With something stored to fall back to, how long a connection may take, seconds.
@@ -314,9 +315,4 @@ impl Exchange {
             quoted(&url)
         )
     }
-}
-
-/// For a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
 }

@@ -3,35 +3,26 @@
 use super::text;
 use super::upload::failed;
 use super::visit::Context;
-use crate::answer::{self, Answer};
-use crate::cache_status::CacheStatus;
-use crate::entry::{Found, find};
+use crate::answer::Answer;
 use crate::key::Target;
 use crate::layout::path_of;
+use crate::present::{Present, present};
 use crate::removal;
 
 /// The answer to GET and HEAD; `None`: a large file has to be read first, see
-/// [`Found::Undecided`].
+/// [`crate::entry::Found::Undecided`].
 #[must_use]
 pub fn read(context: &Context<'_>, target: &Target) -> Option<Answer> {
     let (store, request) = (context.store, context.request);
-    let (fields, head, hit) = (&request.headers, request.is_head(), CacheStatus::hit());
-    let found = match find(store, target, fields, context.patient) {
-        Ok(found) => found,
-        Err(error) => return Some(failed(&error)),
-    };
-    Some(match found {
-        Found::Undecided => return None,
-        Found::Stored(entry) => answer::stored(entry, fields, head, hit, context.now),
-        // Whatever it was stored for: it is what lies there.
-        Found::Nothing {
-            other: Some(entry), ..
-        } => answer::stored(*entry, fields, head, hit, context.now),
-        Found::Placed(placed) => answer::placed(placed, target, fields, head, hit),
-        Found::PlacedStatus(link) => answer::placed_status(link, head, hit),
-        Found::PlacedIndex => answer::slash(target, head, hit),
-        Found::Nothing { .. } => nothing(context, target),
-    })
+    let (fields, head) = (&request.headers, request.is_head());
+    Some(
+        match present(store, target, fields, head, context.patient, context.now) {
+            Ok(Present::Undecided) => return None,
+            Ok(Present::Answer(answer)) => *answer,
+            Ok(Present::Other | Present::Nothing) => nothing(context, target),
+            Err(error) => failed(&error),
+        },
+    )
 }
 
 /// The answer to DELETE.

@@ -11,6 +11,15 @@ use crate::way::Way;
 /// Ports of the name that are answered; the others are nobody's.
 const PORTS: [u16; 2] = [80, 443];
 
+/// `cachy_host` where the user named none.
+pub const PROXY: &str = "cachy.internal";
+
+/// Whether a URL is one of that name, on whatever port: no client is ever answered it from the tree.
+#[must_use]
+pub fn is_proxy(target: &Target) -> bool {
+    target.host().strip_suffix('.').unwrap_or(target.host()) == PROXY
+}
+
 /// `cachy_host`, and what is served there.
 #[derive(Debug)]
 pub struct Host {
@@ -45,9 +54,7 @@ impl Host {
     ) -> Result<Self, String> {
         let plain = !name.contains([':', '[', '/']);
         let name = canonical(name).filter(|_| plain).ok_or_else(|| {
-            format!(
-                "cachy_host is {name:?}: use a host name without a port, such as cachy.internal"
-            )
+            format!("cachy_host is {name:?}: use a host name without a port, such as {PROXY}")
         })?;
         Ok(Self {
             name,

@@ -5,6 +5,7 @@ use crate::body::Body;
 use crate::cache_status::CacheStatus;
 use crate::key::Target;
 use crate::options::Mode;
+use crate::shell::quoted;
 use crate::store::Store;
 use crate::upload::Put;
 
@@ -101,7 +102,7 @@ pub fn unauthorized(store: &Store, given: bool) -> Answer {
         &format!(
             "{what} It lies at\n  {}\non the machine of the proxy; send it as \"Authorization: Bearer TOKEN\" or as the password:\n  curl -u \":$(cat {})\" ...\n",
             path.display(),
-            path.display()
+            quoted(&path.display().to_string())
         ),
     );
     for scheme in ["Bearer", "Basic"] {

@@ -8,7 +8,7 @@ use crate::answer::Answer;
 use crate::error::{Error, Result};
 use crate::key::Target;
 use crate::store::Store;
-use crate::upload;
+use crate::upload::{self, Over};
 
 /// The file, as far as it has come.
 #[derive(Debug)]
@@ -24,10 +24,16 @@ impl Upload {
     /// Begins.
     ///
     /// # Errors
-    /// `Io` where the disk is full or read-only, `Barred` where a link is in the way.
-    pub fn begin(store: &Arc<Store>, target: Target, announced: Option<u64>) -> Result<Self> {
+    /// `Io` where the disk is full or read-only, `Barred` where a link is in the way, `Condition`
+    /// where `over` forbids it.
+    pub fn begin(
+        store: &Arc<Store>,
+        target: Target,
+        over: Over,
+        announced: Option<u64>,
+    ) -> Result<Self> {
         Ok(Self {
-            file: upload::Upload::begin(Arc::clone(store), target.clone(), true)?,
+            file: upload::Upload::begin(Arc::clone(store), target.clone(), over)?,
             target,
             announced,
             size: 0,
@@ -79,6 +85,8 @@ pub fn failed(error: &Error) -> Answer {
                 "See the rights of that folder, and what the system says of the disk.",
             ),
         },
+        // RFC 9110 section 15.5.13.
+        Error::Condition { .. } => (412, "Nothing is changed."),
         Error::Barred { .. } => (409, "Nothing is changed."),
         _ => (500, "Nothing is changed."),
     };

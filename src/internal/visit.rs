@@ -15,6 +15,7 @@ use crate::meta::Millis;
 use crate::options::Mode;
 use crate::request::Request;
 use crate::store::Store;
+use crate::upload::Over;
 
 /// What is known when a request has to be answered.
 #[derive(Debug)]
@@ -153,8 +154,10 @@ impl Visit {
             let presented = guard::presented(&request.headers);
             let right = |token: &Vec<u8>| token::is_right(&context.store.tree, token);
             if !presented.as_ref().is_some_and(right) {
-                // Somebody may have removed it: what the answer tells of has to be there.
-                if let Err(error) = token::ensure(&context.store.tree) {
+                // Somebody may have removed it, or the whole tree: what the answer tells of has to be
+                // there.
+                let tree = &context.store.tree;
+                if let Err(error) = tree.prepare().and_then(|()| token::ensure(tree)) {
                     context.store.troubles.say(&error);
                 }
                 let given = request.headers.has("authorization");
@@ -190,7 +193,7 @@ impl Visit {
             return Step::Answer(text::plain(415, why));
         }
         let announced = fields.text("content-length").and_then(|n| n.parse().ok());
-        match Upload::begin(context.store, target, announced) {
+        match Upload::begin(context.store, target, Over::of(fields), announced) {
             Ok(upload) => {
                 self.upload = Taking::Open(Box::new(upload));
                 Step::Take

@@ -10,13 +10,14 @@ use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::Fields;
 use super::listed::{Counts, Entry, Forecast, Miss, Pruned, Removed, Shown, Stats, Verified};
+use super::{Fields, folder};
 use crate::error::Error;
 use crate::exchange::Settings;
 use crate::freshness::clock;
 use crate::headers::Headers;
 use crate::inspect;
+use crate::internal::host::{PROXY, is_proxy};
 use crate::key::Target;
 use crate::layout::{RelPath, path_of};
 use crate::misses;
@@ -27,7 +28,7 @@ use crate::removal;
 use crate::store::Store;
 use crate::summary::summary;
 use crate::survey;
-use crate::upload;
+use crate::upload::{self, Over};
 use crate::verify::verify;
 
 /// How much of a file is copied at once, bytes.
@@ -38,13 +39,25 @@ const PIECE: usize = 1 << 20;
 pub(super) struct Tree(Arc<Store>);
 
 fn target(url: &str) -> PyResult<Target> {
-    Target::parse(url).map_err(|error| PyValueError::new_err(format!("{url}: {error}")))
+    let wrong = |why: String| PyValueError::new_err(format!("{url}: {why}"));
+    let target = Target::parse(url).map_err(|error| wrong(error.to_string()))?;
+    if is_proxy(&target) {
+        return Err(wrong(format!(
+            "{PROXY} is the proxy itself, of which nothing lies in the tree"
+        )));
+    }
+    Ok(target)
+}
+
+fn over(force: bool) -> Over {
+    if force { Over::Anything } else { Over::Cachys }
 }
 
 #[pymethods]
 impl Tree {
     #[new]
     fn new(py: Python<'_>, directory: PathBuf) -> PyResult<Self> {
+        let directory = folder(&directory);
         Ok(Self(Arc::new(py.detach(|| Store::look_at(&directory))?)))
     }
 
@@ -128,7 +141,7 @@ impl Tree {
     fn upload(&self, py: Python<'_>, url: &str, force: bool) -> PyResult<Upload> {
         let target = target(url)?;
         let store = Arc::clone(&self.0);
-        let begun = py.detach(|| upload::Upload::begin(store, target, force))?;
+        let begun = py.detach(|| upload::Upload::begin(store, target, over(force)))?;
         Ok(Upload(Mutex::new(Some(begun)), Arc::clone(&self.0)))
     }
 
@@ -138,7 +151,7 @@ impl Tree {
         let copied: Result<upload::Put, Error> = py.detach(|| {
             let failed = |e| Error::io("read", &file, e);
             let mut from = File::open(&file).map_err(failed)?;
-            let mut upload = upload::Upload::begin(Arc::clone(&self.0), target, force)?;
+            let mut upload = upload::Upload::begin(Arc::clone(&self.0), target, over(force))?;
             let mut bytes = vec![0; PIECE];
             loop {
                 match from.read(&mut bytes).map_err(failed)? {

@@ -9,13 +9,14 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use cachy::headers::Headers;
 use cachy::last_use;
 use cachy::layout::path_of;
 use cachy::meta::Meta;
 use cachy::pattern::Pattern;
 use cachy::removal::remove;
 use cachy::survey::{Whose, walk};
-use cachy::upload::Upload;
+use cachy::upload::{Over, Upload};
 use cachy::verify::{Verdict, verify};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -54,13 +55,13 @@ fn an_upload_is_there_whole_or_not_at_all() {
             NOW,
         );
     }
-    let begin = |force| Upload::begin(Arc::clone(&store), target(url), force);
-    let mut upload = begin(false).unwrap();
+    let begin = |over| Upload::begin(Arc::clone(&store), target(url), over);
+    let mut upload = begin(Over::Cachys).unwrap();
     upload.write(b"half").unwrap();
     drop(upload);
     let german = [("Accept-Language", "de")];
     assert_eq!(served(&store, url, &german, NOW).unwrap(), b"de");
-    let mut upload = begin(false).unwrap();
+    let mut upload = begin(Over::Cachys).unwrap();
     upload.write(b"mi").unwrap();
     upload.write(b"ne").unwrap();
     assert_eq!(upload.commit().unwrap().at.as_str(), "h/a");
@@ -71,10 +72,10 @@ fn an_upload_is_there_whole_or_not_at_all() {
     assert_eq!(paths(&store), ["h/a"]);
     let exists =
         |error: &cachy::error::Error| error.kind() == Some(std::io::ErrorKind::AlreadyExists);
-    assert!(begin(false).is_err_and(|error| exists(&error)));
+    assert!(begin(Over::Cachys).is_err_and(|error| exists(&error)));
     // One that began before the other file was there.
     fs::remove_file(folder.path().join("h/a")).unwrap();
-    let upload = begin(false).unwrap();
+    let upload = begin(Over::Cachys).unwrap();
     fs::write(folder.path().join("h/a"), b"first").unwrap();
     assert!(upload.commit().is_err_and(|error| exists(&error)));
     assert_eq!(fs::read(folder.path().join("h/a")).unwrap(), b"first");
@@ -84,6 +85,47 @@ fn an_upload_is_there_whole_or_not_at_all() {
             .count(),
         0
     );
+}
+
+#[test]
+fn conditions_hold_until_the_end() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let (url, file) = ("https://h/a", folder.path().join("h/a"));
+    let begin = |name: &str, value: &str| {
+        let mut fields = Headers::default();
+        fields.push(name, value);
+        let over = Over::of(&fields);
+        let mut upload = Upload::begin(Arc::clone(&store), target(url), over)?;
+        upload.write(b"new").map(|()| upload)
+    };
+    let fails =
+        |error: &cachy::error::Error| matches!(error, cachy::error::Error::Condition { .. });
+    assert!(begin("If-Match", "*").is_err_and(|e| fails(&e)));
+    let first = begin("If-None-Match", "*").unwrap();
+    fs::create_dir(folder.path().join("h")).unwrap();
+    fs::write(&file, b"old").unwrap();
+    assert!(
+        first.commit().is_err_and(|e| fails(&e)),
+        "it came meanwhile"
+    );
+    assert_eq!(fs::read(&file).unwrap(), b"old");
+    assert!(begin("If-None-Match", "*").is_err_and(|e| fails(&e)));
+    let second = begin("If-Match", "*").unwrap();
+    fs::remove_file(&file).unwrap();
+    assert!(
+        second.commit().is_err_and(|e| fails(&e)),
+        "it went meanwhile"
+    );
+    assert!(!file.exists());
+    // A stored response too.
+    let first = begin("If-None-Match", "*").unwrap();
+    fetch(&store, url, b"stored", &[], NOW);
+    assert!(first.commit().is_err_and(|e| fails(&e)));
+    assert!(begin("If-None-Match", "*").is_err_and(|e| fails(&e)));
+    assert_eq!(served(&store, url, &[], NOW).unwrap(), b"stored");
+    begin("If-Match", "*").unwrap().commit().unwrap();
+    assert_eq!(fs::read(&file).unwrap(), b"new");
 }
 
 #[test]
@@ -158,7 +200,7 @@ proptest! {
         let folder = TempDir::new().unwrap();
         let store = open(folder.path());
         for url in &all {
-            let mut upload = Upload::begin(Arc::clone(&store), target(url), true).unwrap();
+            let mut upload = Upload::begin(Arc::clone(&store), target(url), Over::Anything).unwrap();
             upload.write(url.as_bytes()).unwrap();
             upload.commit().unwrap();
         }
