@@ -47,7 +47,7 @@ def test_the_proxy_itself(cli: Cli, shared_dir: Path) -> None:
     for url in ("http://cachy.internal/x", "https://CACHY.internal.:8443/x"):
         for command in (["put", url, "-"], ["path", url], ["show", url]):
             ran = cli(*command, input=b"1")
-            assert ran.code == 3 and "cachy.internal is the proxy itself" in ran.err, (command, ran)
+            assert ran.code == 2 and "cachy.internal is the proxy itself" in ran.err, (command, ran)
     assert not list(shared_dir.glob("cachy.internal*"))
 
 
