@@ -17,7 +17,6 @@ use crate::outlook::Outlook;
 use crate::request::Request;
 use crate::store::Store;
 use crate::survey::Item;
-use crate::way::Way;
 
 /// All that is known of a URL.
 #[derive(Debug)]
@@ -90,24 +89,7 @@ pub fn forecast(
         );
     }
     let found = entry::find(store, target, &headers, true)?;
-    let mut path = target.path().to_owned();
-    if let Some(query) = target.query() {
-        path = format!("{path}?{query}");
-    }
-    let request = Request {
-        method: "GET".to_owned(),
-        scheme: target.scheme(),
-        host: target.host().to_owned(),
-        port: target.port(),
-        path: path.into_bytes(),
-        headers,
-        authority: None,
-        sni: None,
-        way: Way::Named,
-        special: false,
-        multiplexed: false,
-        old: false,
-    };
+    let request = Request::get(target, headers);
     let mut exchange = Exchange::new(Arc::clone(store), settings, request);
     let step = exchange.decide(true, now);
     let behind = exchange.work().is_some();

@@ -77,11 +77,6 @@ impl Tree {
         self.lock("links", true)
     }
 
-    /// For whoever adds to the statistics: alone.
-    pub(crate) fn lock_stats(&self) -> Result<Lock> {
-        self.lock("stats", false)
-    }
-
     /// For whoever sweeps: alone, `None` where others are busy all the time.
     pub(crate) fn lock_for_sweep(&self) -> Option<(Lock, Lock)> {
         // In the order in which whoever stores a status takes them.

@@ -163,11 +163,18 @@ impl Tree {
     }
 
     /// Renames `temp` to `at`. Returns whether it went there: not where something else lies there
-    /// than was expected, and then nothing has changed.
+    /// than was expected, or the folder went with the last entry in it; then nothing has changed.
     ///
     /// # Errors
     /// `Barred` where a folder on the way is a link out of the tree, `Io` for what the system refuses.
     pub fn place(&self, temp: &mut Temp, at: &RelPath, expected: &Expected) -> Result<bool> {
+        match self.rename_to(temp, at, expected) {
+            Err(error) if error.kind() == Some(ErrorKind::NotFound) => Ok(false),
+            placed => placed,
+        }
+    }
+
+    fn rename_to(&self, temp: &mut Temp, at: &RelPath, expected: &Expected) -> Result<bool> {
         let parent = self.folder(at.parent().unwrap_or("."))?;
         let name = at.file_name();
         let failed = |e: Errno| Error::io("rename to", self.path(at.as_str()), e.into());

@@ -37,6 +37,26 @@ pub struct Request {
 }
 
 impl Request {
+    /// A plain GET of a URL, as a client of a proxy over HTTP/1.1 sends it.
+    #[must_use]
+    pub fn get(target: &Target, headers: Headers) -> Self {
+        let query = target.query().map_or_else(String::new, |q| format!("?{q}"));
+        Self {
+            method: "GET".to_owned(),
+            scheme: target.scheme(),
+            host: target.host().to_owned(),
+            port: target.port(),
+            path: format!("{}{query}", target.path()).into_bytes(),
+            headers,
+            authority: None,
+            sni: None,
+            way: Way::Named,
+            special: false,
+            multiplexed: false,
+            old: false,
+        }
+    }
+
     /// The target URI, or the word for `Cache-Status` that tells why nothing is stored for it.
     ///
     /// # Errors

@@ -172,15 +172,9 @@ impl Store {
                 }
             }
             meta.save(&self.tree, &rel)?;
-            match self.tree.place(temp, &there.at, &there.expected) {
-                Ok(true) => {
-                    self.count(&meta);
-                    return Ok(Kept::Stored);
-                }
-                Ok(false) => {}
-                // The folder went with the last entry in it.
-                Err(error) if error.kind() == Some(ErrorKind::NotFound) => {}
-                Err(error) => return Err(error),
+            if self.tree.place(temp, &there.at, &there.expected)? {
+                self.count(&meta);
+                return Ok(Kept::Stored);
             }
         }
         Ok(Kept::Busy)
@@ -290,15 +284,11 @@ impl Store {
             .flatten()
             .collect();
         meta.save(&self.tree, &slot)?;
-        match self.tree.place(temp, &there.at, &there.expected) {
-            Ok(true) => {
-                self.count(&meta);
-                Ok(Some(Kept::Stored))
-            }
-            Ok(false) => Ok(None),
-            Err(error) if error.kind() == Some(ErrorKind::NotFound) => Ok(None),
-            Err(error) => Err(error),
+        let placed = self.tree.place(temp, &there.at, &there.expected)?;
+        if placed {
+            self.count(&meta);
         }
+        Ok(placed.then_some(Kept::Stored))
     }
 
     /// A new record is what the tree holds now, in the place of the one before.

@@ -85,11 +85,7 @@ impl Upload {
             let alone = self.store.alone(&nominal)?;
             let (at, expected) = there(&self.store, &self.target, &self.over)?;
             let described = self.describe(&nominal, seen)?;
-            let placed = match tree.place(&mut self.temp, &at, &expected) {
-                Err(error) if error.kind() == Some(ErrorKind::NotFound) => false,
-                placed => placed?,
-            };
-            if !placed {
+            if !tree.place(&mut self.temp, &at, &expected)? {
                 continue;
             }
             if let Some(meta) = described {

@@ -21,7 +21,7 @@ impl Ledger {
         if now == *saved || !tree.dir()?.is_dir(".cachy") {
             return Ok(());
         }
-        let _alone = tree.lock_stats()?;
+        let _alone = tree.lock_alone("stats")?;
         let mut all = read(tree).unwrap_or_default();
         all.add(&now, &saved);
         let path = tree.path(".cachy").join(STATS);

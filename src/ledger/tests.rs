@@ -2,28 +2,14 @@ use super::*;
 use crate::answer;
 use crate::cache_status::Forwarded;
 use crate::headers::Headers;
-use crate::key::Scheme;
+use crate::key::Target;
 use crate::request::Request;
 use crate::tree::Tree;
-use crate::way::Way;
 
 const RUN: &str = "00112233445566778899aabbccddeeff";
 
 fn request() -> Request {
-    Request {
-        method: "GET".into(),
-        scheme: Scheme::Https,
-        host: "h.example".into(),
-        port: 443,
-        path: b"/a".to_vec(),
-        headers: Headers::default(),
-        authority: None,
-        sni: None,
-        way: Way::Named,
-        special: false,
-        multiplexed: false,
-        old: false,
-    }
+    Request::get(&Target::parse(&url()).unwrap(), Headers::default())
 }
 
 fn url() -> String {

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import pytest
@@ -140,12 +139,7 @@ class Bare:
         )
         return self.sh(script).ok().output
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         process = self._process
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe:

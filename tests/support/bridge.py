@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import threading
-from types import TracebackType
 from typing import Self
 
 import dns.message
@@ -56,12 +55,7 @@ class Bridge:
             client.outside("ip", *command.split())
         client.write("/etc/resolv.conf", f"nameserver {GATEWAY}\n")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._names.close()
         _ip("link", "del", INTERFACE)
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from select import select
-from types import TracebackType
 from typing import Any, Self
 
 from cachy._core import default_directory
@@ -55,12 +54,7 @@ class Launched:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -165,7 +159,6 @@ def check(directory: Path, mode: str | None) -> None:
     Raises:
         LaunchError: It can't be written.
     """
-    directory = directory.expanduser()
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -6,7 +6,6 @@ import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from cachy.cli.firewall import FIREWALLS, Firewall
@@ -113,12 +112,7 @@ class Redirect:
         self.up()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.down()
 
     def _all(self) -> list[Firewall]:

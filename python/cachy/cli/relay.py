@@ -5,7 +5,6 @@ import signal
 import ssl
 import threading
 from dataclasses import replace
-from types import TracebackType
 from typing import Self
 
 from cachy.cli.through import Proxy
@@ -44,12 +43,7 @@ class Relay:
         self._ready.wait()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
 

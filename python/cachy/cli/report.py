@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cachy.cli.terminal import size
+from cachy.cli.terminal import print_table, size
 
 #: Lines of what did not come from the tree.
 SHOWN = 10
@@ -141,15 +141,7 @@ def show(report: Report, console: Console) -> None:
             why(miss),
             url if method == "GET" else f"{method} {url}",
         )
-    if console.is_terminal:
-        console.print(table)
-    else:
-        # A log has no width to fit in.
-        console.width = 10_000
-        with console.capture() as printed:
-            console.print(table)
-        lines = [line.rstrip() for line in printed.get().splitlines()]
-        console.out("\n".join(lines))
+    print_table(table, console)
     if report.more:
         console.print(f"and {report.more} more")
 

@@ -15,6 +15,9 @@ from rich.table import Table
 
 from cachy._core import Tree, default_directory
 
+#: Columns of what is no terminal.
+WIDE = 10_000
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -53,6 +56,17 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(
         function
     )
+
+
+def set_option(function: F) -> F:
+    """``--set``"""
+    return click.option(
+        "--set",
+        "settings",
+        metavar="NAME=VALUE",
+        multiple=True,
+        help="An option of mitmproxy or of the addon; may be repeated.",
+    )(function)
 
 
 def open_tree(directory: str, *, needed: bool = True) -> Tree:
@@ -143,16 +157,22 @@ def print_json(data: object) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def print_table(table: Table) -> None:
-    """Prints a table on standard output; where that is no terminal, without blanks at the ends."""
-    out = console()
+def print_table(table: Table, out: Console | None = None) -> None:
+    """Prints a table.
+
+    Args:
+        table: The table.
+        out: Where to; standard output where not given. What is no terminal has no width to fit in, and
+            no use for blanks at the ends of lines.
+    """
+    out = out or console()
     if out.is_terminal:
         out.print(table)
         return
+    out.width = WIDE
     with out.capture() as printed:
         out.print(table)
-    for line in printed.get().splitlines():
-        click.echo(line.rstrip())
+    out.out("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
 def printable(text: str) -> str:
@@ -162,7 +182,7 @@ def printable(text: str) -> str:
 
 def console() -> Console:
     """For tables, on standard output; lines are folded for a terminal alone."""
-    width = None if sys.stdout.isatty() else 10_000
+    width = None if sys.stdout.isatty() else WIDE
     return Console(highlight=False, markup=False, width=width)
 
 

@@ -15,7 +15,6 @@ use cachy::key::Target;
 use cachy::request::Request;
 use cachy::store::Store;
 use cachy::survey::walk;
-use cachy::way::Way;
 
 pub const NOW: i64 = 1_700_000_000_000;
 
@@ -28,22 +27,8 @@ pub fn target(url: &str) -> Target {
 }
 
 pub fn exchange(store: &Arc<Store>, url: &str, fields: &[(&str, &str)]) -> Exchange {
-    let target = target(url);
     let fields = fields.iter().map(|(n, v)| ((*n).into(), (*v).into()));
-    let request = Request {
-        method: "GET".into(),
-        scheme: target.scheme(),
-        host: target.host().into(),
-        port: target.port(),
-        path: target.path().into(),
-        headers: Headers(fields.collect()),
-        authority: None,
-        sni: None,
-        way: Way::Named,
-        special: false,
-        multiplexed: false,
-        old: false,
-    };
+    let request = Request::get(&target(url), Headers(fields.collect()));
     Exchange::new(Arc::clone(store), Settings::default(), request)
 }
 

@@ -52,7 +52,7 @@ def command(urls: tuple[str, ...], proxy: str | None, directory: str, as_json: b
     except ValueError as error:
         raise Failure(f"{error}") from error
     up = checks.up(where)
-    tree = up.directory or Path(directory).expanduser()
+    tree = up.directory or Path(directory)
     findings = [up.finding, *checks.tree(tree, up.writable)]
     if up.ca is not None:
         findings += asked(where, up.ca, urls, tree)

@@ -15,7 +15,16 @@ from cachy._core import Tree
 from cachy.cli import ways
 from cachy.cli.fetch import Fetched, Fetcher, Wanted
 from cachy.cli.launch import LaunchError
-from cachy.cli.terminal import Failure, No, aside, dir_option, json_option, print_json, size
+from cachy.cli.terminal import (
+    Failure,
+    No,
+    aside,
+    dir_option,
+    json_option,
+    print_json,
+    set_option,
+    size,
+)
 from cachy.cli.through import ProxyError
 
 
@@ -32,13 +41,7 @@ from cachy.cli.through import ProxyError
 )
 @click.option("--proxy", metavar="URL", help="A proxy that runs, in place of one of its own.")
 @dir_option
-@click.option(
-    "--set",
-    "settings",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="An option of mitmproxy or of the addon; may be repeated.",
-)
+@set_option
 @json_option
 def command(
     urls: tuple[str, ...],

@@ -18,7 +18,7 @@ from cachy.cli.environment import BUNDLE, prepare
 from cachy.cli.launch import LaunchError
 from cachy.cli.relay import Relay
 from cachy.cli.report import Report
-from cachy.cli.terminal import Failure, aside, folder
+from cachy.cli.terminal import Failure, aside, folder, set_option
 from cachy.cli.through import Proxy, ProxyError, internal
 from cachy.cli.ways import Way
 
@@ -59,13 +59,7 @@ class NotRun(Failure):
     help="Also for programs that know of no proxy: in a network of its own (Linux).",
 )
 @click.option("-q", "--quiet", is_flag=True, help="No report on standard error.")
-@click.option(
-    "--set",
-    "settings",
-    metavar="NAME=VALUE",
-    multiple=True,
-    help="An option of mitmproxy or of the addon; may be repeated.",
-)
+@set_option
 @click.option(
     "--log",
     type=click.Path(dir_okay=False, path_type=Path),
