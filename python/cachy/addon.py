@@ -6,7 +6,7 @@ import os
 from collections.abc import Set as AbstractSet
 from weakref import WeakKeyDictionary
 
-from mitmproxy import ctx, exceptions, http
+from mitmproxy import ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Address, Client
 from mitmproxy.proxy import layer, server_hooks
@@ -16,6 +16,7 @@ from cachy import alarm, evicting, keeping, news, options, room
 from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed, parse_max_size
 from cachy.detached import Detached
 from cachy.home import Home
+from cachy.lane.lanes import Lanes
 from cachy.layer import take_over
 from cachy.leads import Leads
 from cachy.receiving import receive
@@ -46,6 +47,7 @@ class Cachy:
         self.own: set[Ends] = set()
         self.runs = Runs()
         self.home = Home()
+        self.lanes = Lanes()
         self.keeper: asyncio.Task[None] | None = None
 
     def load(self, loader: Loader) -> None:
@@ -83,6 +85,7 @@ class Cachy:
         Raises:
             OptionsError: With what is wrong and how to mend it.
         """
+        self.lanes.configure()
         if not (options.NAMES | {"confdir"}) & updated:
             return
         try:
@@ -105,6 +108,19 @@ class Cachy:
                 self.cache.end()
             self.cache = cache
 
+    def client_connected(self, client: Client) -> None:
+        """Lets a connection begin in the fast lane."""
+        if self.cache is not None:
+
+            def is_own() -> bool:
+                return self.is_own(client, None)
+
+            self.lanes.enter(client, self.cache, self.runs.default, is_own)
+
+    def tls_start_client(self, data: tls.TlsData) -> None:
+        """Hands over TLS that has begun in the fast lane."""
+        self.lanes.hand_over(data)
+
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """A tunnel to the proxy itself needs no connection."""
         self.runs.note(flow)
@@ -114,7 +130,7 @@ class Cachy:
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Puts our layers in the place of mitmproxy's for HTTP."""
         if nextlayer.layer is None:
-            take_over(nextlayer, self.shared)
+            take_over(nextlayer, self.shared, self.lanes.note)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Lets uploads stream: what isn't GET or HEAD passes through, or is for the proxy itself."""
@@ -252,6 +268,7 @@ class Cachy:
         """Lets others finish what a client has left behind."""
         self.runs.forget(client.id)
         self.home.forget(client)
+        self.lanes.leave(client)
         await self.leads.finished(client.id)
 
     def done(self) -> None:
@@ -299,16 +316,24 @@ class Cachy:
     def begin(self, flow: http.HTTPFlow, cache: Cache) -> Transaction:
         """A new transaction for a flow."""
         client = flow.client_conn
-        own = ends(client.peername, client.sockname) in self.own or is_straight(
-            client, flow.server_conn.address
-        )
-        request = request_of(flow, own=own)
+        request = request_of(flow, own=self.is_own(client, flow.server_conn.address))
         transaction = Transaction(cache.exchange(request, run=self.runs.of(flow)))
         if transaction.exchange.internal:
             # The token is for the core alone, not for a log, nor for a file of flows.
             flow.request.headers.pop("authorization", None)
         self.transactions[flow] = transaction
         return transaction
+
+    def is_own(self, client: Client, destination: Address | None) -> bool:
+        """Whether a client is the proxy itself, or wants nothing but the proxy.
+
+        Args:
+            client: The client.
+            destination: Where it wants to go, where the connection says so.
+        """
+        return ends(client.peername, client.sockname) in self.own or is_straight(
+            client, destination
+        )
 
 
 def is_web(request: http.Request) -> bool:

@@ -4,6 +4,7 @@ Bodies go to the client piece by piece, from a file of the tree or from one that
 at the client's pace; upstream's bytes come in at upstream's pace.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from mitmproxy.connection import Connection, Server
@@ -21,13 +22,22 @@ from cachy.stream import CachyStream
 from cachy.upstream import adopt
 
 
-def take_over(nextlayer: layer.NextLayer, shared: Shared) -> None:
-    """Asks mitmproxy which layer comes next, and makes it ours where it is HTTP."""
+def take_over(
+    nextlayer: layer.NextLayer, shared: Shared, tell: Callable[[layers.HttpLayer], None]
+) -> None:
+    """Asks mitmproxy which layer comes next, and makes it ours where it is HTTP.
+
+    Args:
+        nextlayer: mitmproxy's question.
+        shared: What all layers share.
+        tell: Told of each layer for HTTP.
+    """
     builtin("nextlayer").next_layer(nextlayer)
     found: Any = nextlayer.layer
     while found is not None:
         if type(found) is layers.HttpLayer:
             make_ours(found, shared)
+            tell(found)
         found = getattr(found, "child_layer", None)
 
 

@@ -17,6 +17,7 @@ NAMES = frozenset(
         "cachy_private",
         "cachy_max_size",
         "cachy_host",
+        "cachy_lane",
     }
 )
 #: The template of the script that installs the CA.
@@ -79,6 +80,15 @@ def declare(loader: Taker) -> None:
         "cachy.internal",
         "The name under which the proxy answers for itself, and which never reaches another host: "
         "http://cachy.internal/ tells what is there.",
+    )
+    loader.add_option(
+        "cachy_lane",
+        str,
+        "auto",
+        "auto: what is stored goes to HTTP/1.1 clients past mitmproxy's flows, many times as fast, "
+        "unless another addon or an option of mitmproxy wants to see or change requests. off: "
+        "every request is a flow.",
+        choices=("auto", "off"),
     )
 
 

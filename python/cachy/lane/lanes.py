@@ -1,0 +1,94 @@
+"""The clients in the lane."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from mitmproxy import ctx
+from mitmproxy.connection import Client
+from mitmproxy.proxy.layers import HttpLayer
+
+from cachy._core import Cache
+from cachy.compat import builtin
+from cachy.lane.allowed import MODES, is_allowed
+from cachy.lane.client import ClientLane
+from cachy.lane.secure import Security
+
+
+class Lanes:
+    """Lets connections in."""
+
+    def __init__(self) -> None:
+        self.by_client: dict[str, ClientLane] = {}
+        self.made: Security | None = None
+        #: The addons that were there when the lane was found allowed, or not.
+        self.seen: list[int] = []
+        self.allowed = False
+
+    def configure(self) -> None:
+        """Options have changed."""
+        self.made = None
+        self.seen = []
+
+    def is_open(self) -> bool:
+        """Whether connections may take the lane."""
+        if ctx.options.cachy_lane == "off":
+            return False
+        addons = [id(addon) for addon in ctx.master.addons.lookup.values()]
+        if addons != self.seen:
+            self.seen = addons
+            self.allowed = is_allowed()
+        return self.allowed
+
+    def security(self) -> Security:
+        """What TLS needs, made when it is needed."""
+        if self.made is None:
+            self.made = Security()
+        return self.made
+
+    def enter(
+        self, client: Client, cache: Cache, run: str | None, is_own: Callable[[], bool]
+    ) -> None:
+        """A client has connected.
+
+        Args:
+            client: The client.
+            cache: Where its hits come from.
+            run: The run that it belongs to, where that is known.
+            is_own: Whether it is the proxy itself.
+        """
+        if client.transport_protocol != "tcp" or not isinstance(client.proxy_mode, MODES):
+            return
+        handler: Any = builtin("proxyserver").connections.get(client.id)
+        io = None if handler is None else handler.transports.get(client)
+        if io is None or not isinstance(io.writer, asyncio.StreamWriter) or not self.is_open():
+            return
+        address = handler.layer.context.server.address
+        lane = cache.lane(
+            mode=client.proxy_mode.type_name,
+            run=run,
+            host=address and address[0],
+            port=address and address[1],
+        )
+        self.by_client[client.id] = ClientLane(client, handler, lane, self.security, is_own)
+
+    def leave(self, client: Client) -> None:
+        """A client has left."""
+        self.by_client.pop(client.id, None)
+
+    def note(self, layer: HttpLayer) -> None:
+        """The layer that answers a client's requests from now on."""
+        if (lane := self.by_client.get(layer.context.client.id)) is not None:
+            lane.http = layer
+
+    def hand_over(self, data: Any) -> None:
+        """Gives mitmproxy the TLS connection of a client, where the lane has begun it.
+
+        Args:
+            data: mitmproxy's `TlsData`.
+        """
+        lane = self.by_client.get(data.conn.id)
+        if lane is None:
+            return
+        if (handed := lane.give_tls()) is not None:
+            data.ssl_conn = handed

@@ -1,0 +1,88 @@
+"""TLS towards clients in the lane, as mitmproxy is set up for it."""
+
+from typing import Any
+
+from mitmproxy import ctx
+from mitmproxy.connection import Client
+from mitmproxy.net import tls as net_tls
+from mitmproxy.proxy.context import Context
+from mitmproxy.tls import TlsData
+from OpenSSL import SSL
+
+from cachy.compat import builtin
+from cachy.lane.certificates import Certificates
+from cachy.lane.handshake import Handshake, Hello
+
+#: What the lane speaks.
+PROTOCOL = b"http/1.1"
+
+
+class Security:
+    """Makes the connections: one context, so that tickets are good for all of them."""
+
+    def __init__(self) -> None:
+        config = builtin("tlsconfig")
+        self.certificates = Certificates(config.certstore)
+        self.context = context_of(config)
+        # Tickets need no memory here.
+        self.context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+        self.context.set_alpn_select_callback(choose_protocol)
+        self.context.set_tlsext_servername_callback(choose_certificate)
+
+    def accept(self, host: str) -> Handshake:
+        """A handshake with a client that is about to say hello.
+
+        Args:
+            host: Whereto it is connected: a name, or an address.
+
+        Raises:
+            ValueError: That can't be the name of a server.
+        """
+        hello = Hello(self.certificates, host)
+        connection = SSL.Connection(self.context)
+        connection.use_certificate(self.certificates.of(host))
+        connection.use_privatekey(self.certificates.private)
+        connection.set_app_data(hello)
+        connection.set_accept_state()
+        return Handshake(connection, hello)
+
+
+def context_of(config: Any) -> SSL.Context:
+    """A context of our own with mitmproxy's versions, ciphers, curves and chain.
+
+    Args:
+        config: mitmproxy's addon for TLS.
+    """
+    here = ("127.0.0.1", 0)
+    client = Client(peername=here, sockname=here, timestamp_start=0, sni="cachy")
+    data = TlsData(client, Context(client, ctx.options), is_dtls=False)
+    # mitmproxy shares contexts among its connections, and is not to have this one.
+    net_tls.create_client_proxy_context.cache_clear()
+    config.tls_start_client(data)
+    net_tls.create_client_proxy_context.cache_clear()
+    assert data.ssl_conn is not None
+    context: SSL.Context = data.ssl_conn.get_context()
+    return context
+
+
+def choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    """Takes HTTP/1.1 from what a client offers (RFC 7301 section 3.2)."""
+    if PROTOCOL in offered:
+        return PROTOCOL
+    connection.get_app_data().unsuited = True
+    return SSL.NO_OVERLAPPING_PROTOCOLS
+
+
+def choose_certificate(connection: SSL.Connection) -> None:
+    """Takes the certificate for the name that a client asks for (RFC 6066 section 3)."""
+    hello: Hello = connection.get_app_data()
+    name = connection.get_servername()
+    if not name:
+        return
+    try:
+        hello.sni = name.decode("ascii")
+        if hello.sni != hello.host:
+            connection.use_certificate(hello.certificates.of(hello.sni, hello.host))
+    except ValueError:
+        # No name that mitmproxy would know what to do with, either.
+        hello.unsuited = True
