@@ -11,15 +11,17 @@ mod decide;
 mod hold;
 mod hop;
 mod reply;
+mod rules;
 mod share;
 mod visit;
 
 pub use hold::Look;
+pub(crate) use rules::Rules;
 
 use std::io;
 use std::sync::Arc;
 
-use crate::answer::{self, Answer};
+use crate::answer::Answer;
 use crate::body::Body;
 use crate::cache_status::CacheStatus;
 use crate::entry::Entry;
@@ -349,14 +351,21 @@ impl Exchange {
         });
     }
 
+    fn rules(&self) -> Rules<'_> {
+        Rules {
+            store: &self.store,
+            settings: self.settings,
+            request: &self.request,
+            detached: self.is_detached(),
+        }
+    }
+
     fn credential(&self) -> Option<&'static str> {
-        let open = self.settings.private;
-        self.request.credential().filter(|_| !open)
+        self.rules().credential()
     }
 
     fn answer(&self, entry: Entry, status: CacheStatus, now: Millis) -> Answer {
         self.store.used(&entry.slot, now);
-        let head = self.request.is_head();
-        answer::stored(entry, &self.request.headers, head, status, now)
+        self.rules().answer(entry, status, now)
     }
 }

@@ -68,6 +68,7 @@ mod hex;
 pub mod inspect;
 pub mod internal;
 pub mod key;
+pub mod lane;
 pub mod last_use;
 pub mod layout;
 pub mod ledger;

@@ -10,6 +10,7 @@ mod answer;
 #[cfg(target_os = "linux")]
 mod enclosure;
 mod exchange;
+mod lane;
 mod listed;
 mod request;
 mod tree;
@@ -24,6 +25,7 @@ use pyo3::types::PyBytes;
 
 use self::answer::{Answer, Body, Forward, Pause, Streamed};
 use self::exchange::Exchange;
+use self::lane::{Lane, Turn};
 use self::listed::{Counts, Entry, Forecast, Miss, Pruned, Removed, Shown, Stats, Verified};
 use self::request::Request;
 use self::tree::{Tree, Upload};
@@ -33,9 +35,11 @@ use crate::exchange::Settings;
 use crate::freshness::clock;
 use crate::internal::host::PROXY;
 use crate::internal::{Host, token};
+use crate::lane::{Place, Start};
 use crate::ledger::{Ledger, RunId};
 use crate::options;
 use crate::store::Store;
+use crate::way::Way;
 
 /// Of the process, whatever the options are and how often they change.
 static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
@@ -132,6 +136,41 @@ impl Cache {
         }))
     }
 
+    #[pyo3(signature = (*, mode="regular", own=false, run=None, scheme=None, host=None, port=None, sni=None, connect=true))]
+    #[allow(clippy::too_many_arguments)]
+    fn lane(
+        &self,
+        py: Python<'_>,
+        mode: &str,
+        own: bool,
+        run: Option<String>,
+        scheme: Option<&str>,
+        host: Option<String>,
+        port: Option<u16>,
+        sni: Option<String>,
+        connect: bool,
+    ) -> PyResult<Lane> {
+        let start = Start {
+            way: Way::of(mode, own),
+            origin: host.zip(port),
+            scheme: request::scheme(scheme.unwrap_or("http"))?,
+            sni,
+            upstream: mode == "upstream",
+            connect,
+            run,
+            // There mitmproxy may change the Host field.
+            closed: own || mode == "reverse",
+        };
+        let place = Place {
+            store: Arc::clone(&self.store),
+            settings: self.settings,
+            host: Arc::clone(&self.host),
+            ledger: Arc::clone(&LEDGER),
+            reasons: lane::reasons(py)?,
+        };
+        Ok(Lane::new(place, start))
+    }
+
     fn is_host(&self, name: &str) -> bool {
         self.host.is_name(name)
     }
@@ -192,6 +231,8 @@ mod _core {
     use super::{Answer, Body, Cache, Exchange, Forward, Pause, Request, Streamed};
     #[pymodule_export]
     use super::{Counts, Entry, Forecast, Miss, Pruned, Removed, Shown, Stats, Verified};
+    #[pymodule_export]
+    use super::{Lane, Turn};
     #[pymodule_export]
     use super::{Tree, Upload};
     #[pymodule_export]

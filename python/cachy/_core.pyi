@@ -17,6 +17,7 @@ __all__ = [
     "Exchange",
     "Forecast",
     "Forward",
+    "Lane",
     "Miss",
     "Pause",
     "Pruned",
@@ -26,6 +27,7 @@ __all__ = [
     "Stats",
     "Streamed",
     "Tree",
+    "Turn",
     "Upload",
     "Verified",
     "__version__",
@@ -88,6 +90,35 @@ class Cache:
         Args:
             request: The request.
             run: The run that it is counted for, 32 hex digits; anything else is no run.
+        """
+
+    def lane(
+        self,
+        *,
+        mode: str = "regular",
+        own: bool = False,
+        run: str | None = None,
+        scheme: str | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        sni: str | None = None,
+        connect: bool = True,
+    ) -> Lane:
+        """Begins with a client's connection in the fast lane.
+
+        Args:
+            mode: The type of mitmproxy's mode. Of ``reverse``, nothing is for the lane.
+            own: The client is the proxy itself, which the lane is not for.
+            run: The run of requests that name none, as for `exchange`.
+            scheme: ``http``, which is meant without, or ``https``.
+            host: Whereto the client has connected. Without host and port it speaks to a proxy: CONNECT,
+                or the absolute-form.
+            port: Its port.
+            sni: The name that the client gave TLS.
+            connect: CONNECT is for the lane.
+
+        Raises:
+            ValueError: The scheme is another one.
         """
 
     def is_host(self, name: str) -> bool:
@@ -368,6 +399,77 @@ class Body:
             EOFError: Somebody cut the file short, or upstream broke off.
             OSError: It can't be read.
         """
+
+@final
+class Turn:
+    """What comes next on a connection in the fast lane."""
+
+    More: Turn
+    """All bytes are taken: send what is to be sent, and wait for more of the client."""
+    Again: Turn
+    """Enough is to be sent: send it, then take ``b""``, for there is more to answer."""
+    Body: Turn
+    """Send what is to be sent, then all of the body, then take ``b""``."""
+    Slow: Turn
+    """Send what is to be sent; then the request that begins with the rest is mitmproxy's, and all that
+    follows. It has had no effect. The lane may have the connection again, between two requests.
+    """
+    Close: Turn
+    """Send what is to be sent, then close: the client asked for it."""
+    Connect: Turn
+    """Send what is to be sent. The rest begins with a CONNECT to the lane's host and port: open the tunnel
+    and call `Lane.tunnel`, or leave it to mitmproxy.
+    """
+
+    def __int__(self) -> int: ...
+
+@final
+class Lane:
+    """One client's connection in the fast lane: GET and HEAD over HTTP/1.1 that the tree answers right
+    now are answered as mitmproxy would send it, byte for byte, and counted; anything else is left alone.
+    """
+
+    def take(self, data: bytes) -> tuple[Turn, bytes, Body | None, bytes]:
+        """Takes bytes of the client. Waits for the disk as a hit does.
+
+        Args:
+            data: What the client sent; empty where the turn before said so.
+
+        Returns:
+            What comes next, what is to be sent first, the body for ``Turn.Body``, and for ``Turn.Slow``
+            and ``Turn.Connect`` all bytes from the beginning of that request.
+        """
+
+    def tunnel(self, sni: str | None, scheme: str = "https") -> None:
+        """A tunnel is open: what follows is for the CONNECT's host and port, or for those of the
+        connection.
+
+        Args:
+            sni: The name that the client gave TLS.
+            scheme: ``http`` where there is no TLS.
+
+        Raises:
+            ValueError: The scheme is another one.
+        """
+
+    @property
+    def host(self) -> str:
+        """The host of the CONNECT, or of the connection."""
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+
+    @property
+    def run(self) -> str | None:
+        """The run that the client named in the lane, as it did."""
+
+    @property
+    def pending(self) -> bytes:
+        """What the lane holds of a request: its head isn't whole, or it waits to be answered."""
+
+    def drain(self) -> bytes:
+        """Gives up what is pending."""
 
 @final
 class Tree:

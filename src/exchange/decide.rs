@@ -1,5 +1,6 @@
 //! What to do with a request.
 
+use super::rules::Plan;
 use super::{Exchange, Fallback, Forward, Step};
 use crate::answer;
 use crate::cache_control::CacheControl;
@@ -8,11 +9,10 @@ use crate::coding;
 use crate::conditional::{PARTIAL, validators};
 use crate::entry::{self, Entry, Found};
 use crate::error::Error;
-use crate::freshness::{Verdict, for_good, judge};
 use crate::headers::Headers;
 use crate::key::{Scheme, Target};
 use crate::layout::path_of;
-use crate::meta::{Millis, Record, Stored};
+use crate::meta::Millis;
 use crate::options::Mode;
 use crate::redirect;
 use crate::shell::quoted;
@@ -53,18 +53,9 @@ impl Exchange {
             return step;
         }
         self.sent_at = now;
-        if self.settings.mode == Mode::Off {
-            return self.pass(Forwarded::Bypass, Some("off"));
-        }
-        if !matches!(self.request.method.as_str(), "GET" | "HEAD") {
-            return self.pass(Forwarded::Method, None);
-        }
-        if self.request.special {
-            return self.pass(Forwarded::Bypass, Some("request-body-or-upgrade"));
-        }
-        let target = match self.request.target() {
+        let target = match self.rules().target() {
             Ok(target) => target,
-            Err(detail) => return self.pass(Forwarded::Bypass, Some(detail)),
+            Err((why, detail)) => return self.pass(why, detail),
         };
         self.request.connect_by_name(&target);
         self.target = Some(target.clone());
@@ -110,42 +101,17 @@ impl Exchange {
     }
 
     fn stored(&mut self, entry: Entry, target: &Target, now: Millis) -> Step {
-        if self.settings.mode == Mode::Offline {
-            return Step::Answer(self.answer(entry, CacheStatus::hit(), now));
-        }
-        let good = for_good(&entry.record, target);
-        if let Some(who) = self.credential().filter(|_| !good) {
-            return self.pass(Forwarded::Bypass, Some(who));
-        }
-        if let Some(status) = self.fetched_meanwhile(&entry.record) {
-            return Step::Answer(self.answer(entry, status, now));
-        }
-        let slash = matches!(entry.record.stored, Stored::Slash { .. });
-        let why = match self.verdict(&entry.record, target, now) {
-            _ if self.settings.mode == Mode::Refresh => Forwarded::Request,
-            _ if slash => return Step::Answer(self.answer(entry, CacheStatus::hit(), now)),
-            Verdict::Fresh => return Step::Answer(self.answer(entry, CacheStatus::hit(), now)),
-            Verdict::Behind if !self.is_detached() => {
+        let meanwhile = self.fetched_meanwhile(&entry.record);
+        let why = match self.rules().plan(&entry.record, target, meanwhile, now) {
+            Plan::Serve(status) => return Step::Answer(self.answer(entry, status, now)),
+            Plan::Behind => {
                 self.check_behind(&entry.record, target, now);
                 return Step::Answer(self.answer(entry, CacheStatus::hit(), now));
             }
-            Verdict::Stale | Verdict::Behind => Forwarded::Stale,
-            Verdict::Requested => Forwarded::Request,
+            Plan::Pass(who) => return self.pass(Forwarded::Bypass, Some(who)),
+            Plan::Ask(why) => why,
         };
-        if CacheControl::of(&self.request.headers).only_if_cached {
-            return Step::Answer(self.answer(entry, CacheStatus::hit(), now));
-        }
-        if self.is_left_alone(target, now) {
-            let status = CacheStatus::hit().detail("stale-if-error");
-            return Step::Answer(self.answer(entry, status, now));
-        }
         self.check(entry, why, target, now)
-    }
-
-    /// Whether the origin could not be reached a moment ago, or failed for this very URL.
-    fn is_left_alone(&self, target: &Target, now: Millis) -> bool {
-        let origins = &self.store.origins;
-        origins.is_dead(&self.request.origin(), now) || origins.is_dead(&target.url(), now)
     }
 
     /// Asks upstream about what is stored.
@@ -182,7 +148,7 @@ impl Exchange {
             let answer = self.fall_back(CacheStatus::hit(), now);
             return answer.map_or_else(|| self.offline_miss(), Step::Answer);
         }
-        if self.is_left_alone(target, now)
+        if self.rules().is_left_alone(target, now)
             && let Some(answer) = self.stale_if_error(now)
         {
             return Step::Answer(answer);
@@ -266,16 +232,6 @@ impl Exchange {
             self.request.origin()
         );
         Step::Answer(answer::text(508, &text, self.request.is_head(), status))
-    }
-
-    fn verdict(&self, record: &Record, target: &Target, now: Millis) -> Verdict {
-        judge(
-            record,
-            target,
-            &self.request.headers,
-            self.settings.policy,
-            now,
-        )
     }
 
     fn offline_miss(&self) -> Step {

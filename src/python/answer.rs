@@ -66,7 +66,7 @@ impl From<answer::Answer> for Answer {
         Self {
             status: answer.status,
             headers: answer.headers.0,
-            body: Mutex::new(Some(Body(Mutex::new(answer.body), answer.meter))),
+            body: Mutex::new(Some(Body::counted(answer.body, answer.meter))),
         }
     }
 }
@@ -134,6 +134,13 @@ impl Streamed {
 /// A body to be read piece by piece.
 #[pyclass(frozen, module = "cachy._core")]
 pub(super) struct Body(Mutex<body::Body>, Option<Meter>);
+
+impl Body {
+    /// A body whose bytes are counted as they are read.
+    pub(super) fn counted(body: body::Body, meter: Option<Meter>) -> Self {
+        Self(Mutex::new(body), meter)
+    }
+}
 
 impl From<body::Body> for Body {
     fn from(body: body::Body) -> Self {

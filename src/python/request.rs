@@ -14,6 +14,15 @@ use crate::way::Way;
 #[pyclass(frozen, module = "cachy._core")]
 pub(super) struct Request(pub(super) request::Request);
 
+/// A scheme by its name.
+pub(super) fn scheme(name: &str) -> PyResult<Scheme> {
+    match name {
+        "http" => Ok(Scheme::Http),
+        "https" => Ok(Scheme::Https),
+        _ => Err(PyValueError::new_err(format!("scheme {name:?}"))),
+    }
+}
+
 #[pymethods]
 impl Request {
     #[new]
@@ -34,14 +43,9 @@ impl Request {
         multiplexed: bool,
         old: bool,
     ) -> PyResult<Self> {
-        let scheme = match scheme {
-            "http" => Scheme::Http,
-            "https" => Scheme::Https,
-            _ => return Err(PyValueError::new_err(format!("scheme {scheme:?}"))),
-        };
         Ok(Self(request::Request {
             method,
-            scheme,
+            scheme: self::scheme(scheme)?,
             host,
             port,
             path,
