@@ -115,7 +115,7 @@ class Cachy:
             def is_own() -> bool:
                 return self.is_own(client, None)
 
-            self.lanes.enter(client, self.cache, self.runs.default, is_own)
+            self.lanes.enter(client, self.cache, self.runs, is_own)
 
     def tls_start_client(self, data: tls.TlsData) -> None:
         """Hands over TLS that has begun in the fast lane."""

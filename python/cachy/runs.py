@@ -22,8 +22,11 @@ class Runs:
     def note(self, flow: http.HTTPFlow) -> None:
         """Takes the field away, and remembers what it said for the connection."""
         if FIELD in flow.request.headers:
-            run = flow.request.headers.pop(FIELD)
-            self.by_client.setdefault(flow.client_conn.id, run)
+            self.name(flow.client_conn.id, flow.request.headers.pop(FIELD))
+
+    def name(self, client: str, run: str) -> None:
+        """A client (its id) has named its run."""
+        self.by_client.setdefault(client, run)
 
     def of(self, flow: http.HTTPFlow) -> str | None:
         """The run of a flow's connection."""

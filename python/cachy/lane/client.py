@@ -40,6 +40,7 @@ class ClientLane(asyncio.Protocol):
         lane: Lane,
         security: Callable[[], Security],
         is_own: Callable[[], bool],
+        note_run: Callable[[str], None],
     ) -> None:
         """For a connection that has just been accepted, of which nothing has been read.
 
@@ -49,12 +50,14 @@ class ClientLane(asyncio.Protocol):
             lane: The core's.
             security: Where TLS comes from.
             is_own: Whether the client is the proxy itself.
+            note_run: Told which run the client has named, should mitmproxy have to know.
         """
         self.client = client
         self.handler = handler
         self.lane = lane
         self.security = security
         self.is_own = is_own
+        self.note_run = note_run
         self.io = handler.transports[client]
         self.transport: asyncio.Transport = self.io.writer.transport
         self.inner: Any = self.transport.get_protocol()
@@ -93,7 +96,7 @@ class ClientLane(asyncio.Protocol):
         """The client sends no more."""
         if self.take == self.greet:
             self.fail_handshake()
-        elif self.take != self.pass_on and (left := self.lane.pending):
+        elif self.take != self.pass_on and (left := self.lane.drain()):
             self.hand_over(left)
         self.end()
         return bool(self.inner.eof_received())
@@ -162,11 +165,12 @@ class ClientLane(asyncio.Protocol):
             turn, out, body, rest = self.lane.take(data)
             if out:
                 self.send(out)
-            if turn != Turn.More:
-                break
-            if self.full or not self.lane.pending:
+            if turn == Turn.More:
                 return
-            # More was asked for than is answered at once.
+            if turn != Turn.Again:
+                break
+            if self.full:
+                return
             data = b""
         if turn == Turn.Body:
             self.body = body
@@ -204,7 +208,7 @@ class ClientLane(asyncio.Protocol):
             self.inner.eof_received()
         else:
             # mitmproxy finds it as well.
-            self.hand_over(self.lane.pending)
+            self.hand_over(self.lane.drain())
 
     def send(self, out: bytes) -> None:
         """Bytes for the client."""
@@ -338,6 +342,8 @@ class ClientLane(asyncio.Protocol):
             data: What it has not seen, decrypted where there is TLS.
         """
         self.take = self.pass_on
+        if (run := self.lane.run) is not None:
+            self.note_run(run)
         if self.unknown and self.record:
             Mute(self.io)
         if self.tls is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mitmproxy import ctx
@@ -13,6 +14,7 @@ from cachy.compat import builtin
 from cachy.lane.allowed import MODES, is_allowed
 from cachy.lane.client import ClientLane
 from cachy.lane.secure import Security
+from cachy.runs import Runs
 
 
 class Lanes:
@@ -46,15 +48,13 @@ class Lanes:
             self.made = Security()
         return self.made
 
-    def enter(
-        self, client: Client, cache: Cache, run: str | None, is_own: Callable[[], bool]
-    ) -> None:
+    def enter(self, client: Client, cache: Cache, runs: Runs, is_own: Callable[[], bool]) -> None:
         """A client has connected.
 
         Args:
             client: The client.
             cache: Where its hits come from.
-            run: The run that it belongs to, where that is known.
+            runs: Which client belongs to which run.
             is_own: Whether it is the proxy itself.
         """
         if client.transport_protocol != "tcp" or not isinstance(client.proxy_mode, MODES):
@@ -66,11 +66,13 @@ class Lanes:
         address = handler.layer.context.server.address
         lane = cache.lane(
             mode=client.proxy_mode.type_name,
-            run=run,
+            run=runs.default,
             host=address and address[0],
             port=address and address[1],
         )
-        self.by_client[client.id] = ClientLane(client, handler, lane, self.security, is_own)
+        self.by_client[client.id] = ClientLane(
+            client, handler, lane, self.security, is_own, partial(runs.name, client.id)
+        )
 
     def leave(self, client: Client) -> None:
         """A client has left."""

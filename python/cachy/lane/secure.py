@@ -26,7 +26,7 @@ class Security:
         self.context = context_of(config)
         # Tickets need no memory here.
         self.context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        self.context.set_alpn_select_callback(choose_protocol)
+        self.context.set_alpn_select_callback(choose_protocol)  # type: ignore[arg-type]
         self.context.set_tlsext_servername_callback(choose_certificate)
 
     def accept(self, host: str) -> Handshake:
