@@ -22,6 +22,8 @@ HIGH, LOW = PIECE, PIECE // 4
 AHEAD = 256 * 1024
 #: A record of TLS has so many bytes, and what is around them fits into so many (RFC 8446 section 5).
 RECORD, OVERHEAD = 16384, 256
+#: Seconds of silence in a new tunnel, after which mitmproxy has to see whether the server speaks first.
+SILENCE = 0.15
 #: The first byte of TLS (RFC 8446 section 5.1).
 HANDSHAKE = 0x16
 
@@ -71,6 +73,7 @@ class ClientLane(asyncio.Protocol):
         self.given = False
         #: The CONNECT.
         self.record = b""
+        self.silence: asyncio.TimerHandle | None = None
         #: mitmproxy knows nothing of the tunnel, or of TLS.
         self.unknown = False
         #: The connection is mitmproxy's to its end.
@@ -281,13 +284,23 @@ class ClientLane(asyncio.Protocol):
         self.take = self.enter_tunnel
         if rest:
             self.enter_tunnel(rest)
+        else:
+            loop = asyncio.get_running_loop()
+            self.silence = loop.call_later(SILENCE, self.give_up, b"")
 
     def enter_tunnel(self, data: bytes) -> None:
         """The first bytes in a tunnel."""
+        self.break_silence()
         if data[0] == HANDSHAKE:
             self.expect_hello(self.lane.host, data)
         else:
             self.give_up(data)
+
+    def break_silence(self) -> None:
+        """Somebody has spoken, or has left."""
+        if self.silence is not None:
+            self.silence.cancel()
+            self.silence = None
 
     def expect_hello(self, host: str, data: bytes) -> None:
         """The beginning of TLS."""
@@ -370,6 +383,7 @@ class ClientLane(asyncio.Protocol):
 
     def end(self) -> None:
         """Nothing more is for the lane."""
+        self.break_silence()
         self.body = None
         self.over = True
         self.take = self.pass_on
