@@ -59,6 +59,7 @@ impl Store {
                         && let Stored::File { seen, .. } = &mut known.stored
                     {
                         *seen = now;
+                        known.unsettled = None;
                     }
                 }
             }

@@ -98,6 +98,7 @@ pub fn find(store: &Store, target: &Target, request: &Headers, patient: bool) ->
                 }));
             }
             Owner::Undecided => return Ok(Found::Undecided),
+            Owner::Torn => return Ok(nothing(false)),
         },
     };
     if !answers_target(&entry.record, target) {
@@ -134,6 +135,7 @@ fn find_variant(
             } => match owner(store, &slot, &file, stat, linked, patient)? {
                 Owner::Cachy(record) => (record, Some(file)),
                 Owner::Undecided => return Ok(Some(Found::Undecided)),
+                Owner::Torn => continue,
                 // An edited variant stays what it was selected by.
                 Owner::Person { media_type } => {
                     let meta = Meta::load(&store.tree, &slot)?;
@@ -209,6 +211,7 @@ fn slash(
         } => Ok(match owner(store, index, &file, stat, linked, patient)? {
             Owner::Person { .. } => Found::PlacedIndex,
             Owner::Cachy(_) => nothing(true),
+            Owner::Torn => nothing(false),
             Owner::Undecided => Found::Undecided,
         }),
         // A status there may itself lead back here.
@@ -249,7 +252,7 @@ fn find_spelled_index(store: &Store, target: &Target, patient: bool) -> Result<F
             media_type,
         })),
         Owner::Undecided => Ok(Found::Undecided),
-        Owner::Cachy(_) => Ok(nothing(false)),
+        Owner::Cachy(_) | Owner::Torn => Ok(nothing(false)),
     }
 }
 

@@ -214,7 +214,6 @@ impl Flight {
                 size,
             } => {
                 let failed = |e| Error::io("write", store.tree.root(), e);
-                file.sync_data().map_err(failed)?;
                 let stat = Stat::of(&file.metadata().map_err(failed)?);
                 debug_assert_eq!(stat.size, size);
                 record.stored = Stored::File {
@@ -239,7 +238,7 @@ impl Flight {
                 Some(temp)
             }
         };
-        let kept = store.put(target, request, &record, temp)?;
+        let kept = store.put(target, request, &record, temp, body.as_ref())?;
         if let Some(body) = body {
             // Who reads along goes on holding it as the readers of a whole file do.
             let _ = body.try_lock_shared();

@@ -184,6 +184,7 @@ mod tests {
             close_delimited: false,
             decoded: false,
             label: false,
+            unsettled: None,
             stored: Stored::File {
                 seen: Seen {
                     size: 0,

@@ -24,7 +24,7 @@
 //!    [`storable`] decides what is stored. A [`flight`] takes the body as it arrives: to a file
 //!    under `.cachy/tmp`, from which every client reads at its own pace.
 //! 8. **Commit.** When all of it is there, [`store`] writes the record ([`confirm`] renews it at a
-//!    304), and [`place`] renames the file into the tree, under [`locks`]. Whatever the disk refuses is said once ([`troubles`]),
+//!    304), and [`place`] renames the file into the tree, under [`locks`]; [`settled`] tells what of it is on disk. Whatever the disk refuses is said once ([`troubles`]),
 //!    and the client never notices.
 //!
 //! # The tree, for people
@@ -92,6 +92,7 @@ pub mod redirect;
 pub mod removal;
 pub mod request;
 pub mod select;
+pub mod settled;
 pub mod shape;
 mod shell;
 pub mod storable;

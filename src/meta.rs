@@ -1,6 +1,6 @@
 //! Metadata of an entry: one JSON file under `.cachy/meta`, named by a hash of the entry's path, so
-//! that it stays put when the entry moves to `%~self`. Written whole and durable before the entry
-//! is renamed into place; it keeps the record of what lay there before as well, so that a crash in
+//! that it stays put when the entry moves to `%~self`. Written whole before the entry is renamed into
+//! place, and durable where it replaces one; it keeps the record of what lay there before as well, so that a crash in
 //! between never makes cachy's own file look like a person's.
 
 use base64::Engine;
@@ -32,6 +32,10 @@ pub struct Meta {
     /// A file found to be a person's by its digest, so that it need not be read again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placed: Option<Seen>,
+    /// It could not be read, since a crash came before all of it was on disk: its own time,
+    /// nanoseconds since 1970.
+    #[serde(skip)]
+    pub cut: Option<i64>,
 }
 
 /// Size and time of a file.
@@ -81,8 +85,22 @@ pub struct Record {
     /// Its `Content-Encoding` was not asked for: a label of the thing itself, for every client.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub label: bool,
+    /// It was stored without waiting for the disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<Unsettled>,
     /// What lies in the tree.
     pub stored: Stored,
+}
+
+/// When something was stored without waiting for the disk, see [`crate::settled`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsettled {
+    /// The boot of the system.
+    pub boot: String,
+    /// Milliseconds since that.
+    pub at: Millis,
+    /// The inode of the body.
+    pub inode: u64,
 }
 
 /// What a record stands for in the tree.
@@ -122,6 +140,7 @@ impl Meta {
             records: Vec::new(),
             variants: Vec::new(),
             placed: None,
+            cut: None,
         }
     }
 
@@ -140,6 +159,14 @@ impl Meta {
         };
         match serde_json::from_slice(&bytes) {
             Ok(meta) => Ok(Some(meta)),
+            Err(error) if error.is_eof() || bytes.ends_with(&[0]) => {
+                let time = tree.dir()?.metadata(&path);
+                let time = time.map_err(|e| Error::io("read", tree.path(&path), e))?;
+                Ok(Some(Self {
+                    cut: Some(Stat::seen(&time).mtime_ns),
+                    ..Self::new(String::new())
+                }))
+            }
             Err(error) => {
                 log::warn!(
                     "{} can't be read ({error}): {} counts as placed by hand. Remove it to have it fetched again",
@@ -156,17 +183,39 @@ impl Meta {
     /// # Errors
     /// `Io` where the disk is full or read-only.
     pub fn save(&self, tree: &Tree, rel: &RelPath) -> Result<()> {
+        self.write(tree, rel, true)
+    }
+
+    /// Writes it, whole or not at all while the system runs; see [`crate::settled`].
+    ///
+    /// # Errors
+    /// `Io` where the disk is full or read-only.
+    pub fn save_unsettled(&self, tree: &Tree, rel: &RelPath) -> Result<()> {
+        self.write(tree, rel, false)
+    }
+
+    fn write(&self, tree: &Tree, rel: &RelPath, durable: bool) -> Result<()> {
         let path = file_of(rel);
         let (folder, name) = path.rsplit_once('/').unwrap_or((".", &path));
         let failed = |e| Error::io("write", tree.path(&path), e);
         let text = serde_json::to_vec(self).map_err(|e| failed(e.into()))?;
         let (temp, mut file) = tree.temp_file()?;
         file.write_all(&text).map_err(failed)?;
-        file.sync_data().map_err(failed)?;
+        if durable {
+            file.sync_data().map_err(failed)?;
+        }
         let dir = tree.dir()?;
-        dir.create_dir_all(folder).map_err(failed)?;
-        let parent = dir.open_dir(folder).map_err(failed)?;
+        let parent = match dir.open_dir(folder) {
+            Ok(parent) => parent,
+            Err(_) => {
+                dir.create_dir_all(folder).map_err(failed)?;
+                dir.open_dir(folder).map_err(failed)?
+            }
+        };
         temp.rename_over(&parent, name).map_err(failed)?;
+        if !durable {
+            return Ok(());
+        }
         // The folder itself, opened again: what cap-std holds can't be synced.
         let synced = parent.open(".").and_then(|folder| folder.sync_all());
         synced.map_err(failed)

@@ -148,6 +148,7 @@ mod tests {
                 close_delimited: false,
                 decoded: false,
                 label: false,
+                unsettled: None,
                 stored: Stored::File { seen: Seen { size: 0, mtime_ns: 0 }, sha256: String::new() },
             };
             let target = Target::parse(url).unwrap();

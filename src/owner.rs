@@ -32,6 +32,8 @@ pub enum Owner {
     },
     /// See [`crate::entry::Found::Undecided`].
     Undecided,
+    /// What a crash left of cachy's: as good as nothing.
+    Torn,
 }
 
 /// What a file's size and time alone tell of whose it is.
@@ -43,19 +45,47 @@ pub enum Told<'a> {
     Person,
     /// Nothing: the digest decides.
     Nothing,
+    /// What a crash left of cachy's.
+    Torn,
 }
 
 /// Tells whose a file is as far as its size and time can.
 #[must_use]
-pub fn told(meta: &Meta, seen: Seen) -> Told<'_> {
+pub fn told<'a>(store: &Store, meta: &'a Meta, stat: Stat) -> Told<'a> {
+    let seen = Seen::from(stat);
+    if let Some(written) = meta.cut {
+        return if seen.mtime_ns <= written {
+            Told::Torn
+        } else {
+            Told::Person
+        };
+    }
     if let Some(record) = meta.records.iter().find(|r| r.is_by_clock(seen)) {
-        return Told::Cachy(record);
+        return if store.settled.covers(&store.tree, record) {
+            Told::Cachy(record)
+        } else {
+            Told::Nothing
+        };
+    }
+    if meta.records.iter().any(|r| is_torn(store, r, stat)) {
+        return Told::Torn;
     }
     let same_size = |record: &Record| matches!(&record.stored, Stored::File { seen: s, .. } if s.size == seen.size);
     if meta.placed == Some(seen) || !meta.records.iter().any(same_size) {
         return Told::Person;
     }
     Told::Nothing
+}
+
+/// Whether a file is what a crash left of a record's: the same one, shorter, and not younger.
+fn is_torn(store: &Store, record: &Record, stat: Stat) -> bool {
+    let (Stored::File { seen, .. }, Some(unsettled)) = (&record.stored, &record.unsettled) else {
+        return false;
+    };
+    stat.size < seen.size
+        && stat.mtime_ns <= seen.mtime_ns
+        && stat.id.1 == unsettled.inode
+        && !store.settled.covers(&store.tree, record)
 }
 
 /// Tells whose a file is: by size and time, then by the digest.
@@ -80,8 +110,9 @@ pub fn owner(
         return Ok(person(None));
     };
     let seen = Seen::from(stat);
-    match told(&meta, seen) {
+    match told(store, &meta, stat) {
         Told::Cachy(record) => return Ok(Owner::Cachy(record.clone())),
+        Told::Torn => return Ok(Owner::Torn),
         Told::Person => return Ok(person(Some(&meta))),
         Told::Nothing => {}
     }
@@ -97,6 +128,11 @@ pub fn owner(
     };
     let is = |record: &&Record| matches!(&record.stored, Stored::File { sha256, .. } if *sha256 == digest);
     let found = meta.records.iter().find(is).cloned();
+    // Its size and time are a record's and its bytes are not: the disk never had them.
+    let torn = |r: &Record| r.is_by_clock(seen) && !store.settled.covers(&store.tree, r);
+    if found.is_none() && meta.records.iter().any(torn) {
+        return Ok(Owner::Torn);
+    }
     // So that it need not be read again after a restart; a tree that can't be written remembers
     // while it runs.
     if let Err(error) = store.settle(slot, seen, found.as_ref()) {

@@ -1,6 +1,8 @@
 //! Changing entries: storing a response, confirming one, settling whose a file is. What is durable
-//! when: the body, then its record beside the old one, then the rename that makes it the entry.
+//! when: the body, then its record beside the old one, then the rename that makes it the entry. For a
+//! new one nobody waits, see [`crate::settled`].
 
+use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use crate::origins::Origins;
 use crate::owner::{Digests, Owner, owner};
 use crate::place::{Expected, Temp};
 use crate::select;
+use crate::settled::Settled;
 use crate::tree::{Lying, Tree};
 use crate::troubles::Troubles;
 
@@ -42,6 +45,8 @@ pub struct Store {
     pub last_use: LastUse,
     /// What was asked for in vain.
     pub misses: Misses,
+    /// What is on disk for good.
+    pub settled: Settled,
     /// How large the tree may be.
     pub budget: Budget,
     /// It is looked at: nothing that is only asked leaves a trace.
@@ -94,6 +99,7 @@ impl Store {
             flights: Arc::default(),
             last_use: LastUse::default(),
             misses: Misses::default(),
+            settled: Settled::default(),
             budget: Budget::default(),
             passive,
         }
@@ -112,8 +118,8 @@ impl Store {
         }
     }
 
-    /// Makes a response the entry of its URL, or a variant of it. `temp` is its body or link, whole
-    /// and durable; a slash fix-up has none.
+    /// Makes a response the entry of its URL, or a variant of it. `temp` is its body or link, whole;
+    /// a slash fix-up has none. `body` is the file of a body, which is not on disk yet.
     ///
     /// # Errors
     /// `Barred` and `Io`; the entry that was there stays then.
@@ -123,8 +129,15 @@ impl Store {
         request: &Headers,
         record: &Record,
         mut temp: Option<Temp>,
+        body: Option<&File>,
     ) -> Result<Kept> {
         let rel = path_of(target);
+        let sync = || match body {
+            Some(file) => file
+                .sync_data()
+                .map_err(|e| Error::io("write", self.tree.path(rel.as_str()), e)),
+            None => Ok(()),
+        };
         for _ in 0..4 {
             if temp.is_some() {
                 self.tree.make_parents(&rel)?;
@@ -135,11 +148,30 @@ impl Store {
                 Ok(there) => there,
                 Err(kept) => return Ok(kept),
             };
-            let mut meta =
-                Meta::load(&self.tree, &rel)?.unwrap_or_else(|| Meta::new(String::new()));
+            let known = Meta::load(&self.tree, &rel)?.filter(|meta| meta.cut.is_none());
+            let new = known.is_none() && there.expected == Expected::Nothing;
+            let mut meta = known.unwrap_or_else(|| Meta::new(String::new()));
             let Some(temp) = temp.as_mut() else {
                 return self.put_slash(&rel, &there, meta, target, record);
             };
+            let unsettled = body
+                .filter(|_| new)
+                .and_then(|body| self.settled.begin(&self.tree, body));
+            if unsettled.is_some() {
+                meta.url = target.url();
+                let unsettled = Record {
+                    unsettled,
+                    ..record.clone()
+                };
+                meta.records = vec![unsettled];
+                meta.save_unsettled(&self.tree, &rel)?;
+                if self.tree.place(temp, &there.at, &there.expected)? {
+                    self.count(&meta);
+                    return Ok(Kept::Stored);
+                }
+                continue;
+            }
+            sync()?;
             let apart = there.record.as_ref().filter(|was| {
                 !record.selecting.is_empty()
                     && was.selecting != record.selecting
@@ -205,6 +237,11 @@ impl Store {
                     at,
                     expected: Expected::File(stat),
                     record: Some(record),
+                },
+                Owner::Torn => There {
+                    at,
+                    expected: Expected::File(stat),
+                    record: None,
                 },
                 Owner::Person { .. } | Owner::Undecided => return Ok(Err(Kept::Person)),
             },

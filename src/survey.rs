@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::last_use;
 use crate::layout::{LayoutError, Named, RelPath, target_of};
 use crate::link::StatusLink;
-use crate::meta::{Meta, Millis, Record, Seen};
+use crate::meta::{Meta, Millis, Record};
 use crate::owner::{Owner, Told, owner, told};
 use crate::store::Store;
 use crate::tree::{Lying, Stat};
@@ -216,7 +216,10 @@ fn item(store: &Store, path: RelPath, lying: &Metadata, patient: bool) -> Result
             meta
         })
     };
-    let named = target_of(path.as_str(), |rel| load(rel).map(|meta| meta.url));
+    let named = target_of(path.as_str(), |rel| {
+        let known = load(rel).filter(|meta| meta.cut.is_none());
+        known.map(|meta| meta.url)
+    });
     let Ok(name) = &named else {
         // No request finds it, so cachy can't have stored it.
         return Ok(Some(Item {
@@ -232,7 +235,7 @@ fn item(store: &Store, path: RelPath, lying: &Metadata, patient: bool) -> Result
     let whose = match (load(&slot), &kind) {
         (None, _) | (_, Kind::Link) => Whose::Person,
         (Some(meta), Kind::Status { text, .. }) => cachys(status_record(meta, text)),
-        (Some(meta), Kind::File(stat)) => match told(&meta, Seen::from(*stat)) {
+        (Some(meta), Kind::File(stat)) => match told(store, &meta, *stat) {
             Told::Cachy(record) => Whose::Cachy(Box::new(record.clone())),
             Told::Person => Whose::Person,
             Told::Nothing if patient => read(store, &slot)?,
@@ -240,6 +243,8 @@ fn item(store: &Store, path: RelPath, lying: &Metadata, patient: bool) -> Result
                 Some(_) => read(store, &slot)?,
                 None => Whose::Undecided,
             },
+            // It goes when it is next asked for.
+            Told::Torn => Whose::Undecided,
         },
     };
     let (used, meta_size) = match last_use::footprint(&store.tree, &slot) {
@@ -267,7 +272,7 @@ fn read(store: &Store, slot: &RelPath) -> Result<Whose> {
     Ok(match owner(store, slot, &file, stat, linked, true)? {
         Owner::Cachy(record) => Whose::Cachy(Box::new(record)),
         Owner::Person { .. } => Whose::Person,
-        Owner::Undecided => Whose::Undecided,
+        Owner::Undecided | Owner::Torn => Whose::Undecided,
     })
 }
 

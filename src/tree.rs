@@ -6,6 +6,7 @@
 //! | `.cachy/format` | the version of all this |
 //! | `.cachy/CACHEDIR.TAG` | tells backup programs what this is |
 //! | `.cachy/meta/XX/...` | metadata, see [`crate::meta`] |
+//! | `.cachy/settled` | what is on disk for good, see [`crate::settled`] |
 //! | `.cachy/tmp/...` | what is being written, see [`crate::place`] |
 //! | `.cachy/locks/...` | see [`crate::locks`] |
 //! | `.cachy/misses` | what was asked for in vain, see [`crate::misses`] |
@@ -340,6 +341,14 @@ impl Tree {
 /// The open folder, kept open while this is held.
 #[derive(Debug)]
 pub struct Held(Arc<Opened>);
+
+impl Held {
+    /// The device on which it lies.
+    #[must_use]
+    pub fn device(&self) -> u64 {
+        self.0.id.0
+    }
+}
 
 impl std::ops::Deref for Held {
     type Target = Dir;

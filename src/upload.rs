@@ -160,7 +160,7 @@ fn there(store: &Store, target: &Target, over: &Over) -> Result<(RelPath, Expect
         }
         Lying::File { file, stat, at, .. } => {
             let owner = owner(store, &nominal, &file, stat, false, true)?;
-            let persons = !matches!(owner, Owner::Cachy(_));
+            let persons = !matches!(owner, Owner::Cachy(_) | Owner::Torn);
             (at, Expected::File(stat), persons)
         }
         Lying::Status { text, at, .. } => {

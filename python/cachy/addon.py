@@ -12,7 +12,7 @@ from mitmproxy.connection import Address, Client
 from mitmproxy.proxy import layer, server_hooks
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from cachy import alarm, evicting, keeping, news, options, room
+from cachy import alarm, evicting, keeping, news, options, room, walk
 from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed, parse_max_size
 from cachy.detached import Detached
 from cachy.home import Home
@@ -61,6 +61,7 @@ class Cachy:
         if (wrong := options.unknown()) is not None:
             self.refuse(exceptions.OptionsError(wrong))
         options.suit_mitmproxy()
+        walk.shorten(ctx.master.addons)
 
     def running(self) -> None:
         """The start is over."""
@@ -272,7 +273,8 @@ class Cachy:
         await self.leads.finished(client.id)
 
     def done(self) -> None:
-        """The proxy ends."""
+        """The proxy ends, or goes on without this addon."""
+        walk.restore(ctx.master.addons)
         self.leads.give_up()
         if self.cache is not None:
             self.cache.end()

@@ -25,6 +25,8 @@ class ConnectingStream(SendingStream):
     deadline: CachyAlarmHook | None = None
     deadlines: list[CachyAlarmHook]
     connecting = False
+    #: Seconds to wait for a connection, where one has to be waited for.
+    patience: float | None = None
     abandoned: commands.Command | None = None
 
     def __init__(self, context: Any, stream_id: int, parent: Parent) -> None:
@@ -70,15 +72,21 @@ class ConnectingStream(SendingStream):
         elif transaction is not None and transaction.exchange.leading:
             self.parent.shared.leads.begin(self.context.client.id, self)
         connect, head = (None, None) if forward is None else forward.deadlines or (None, None)
-        if connect is not None:
-            yield self.set_deadline(connect)
+        # One that is still to ring was for a connection before this one.
+        self.deadline, self.patience = None, connect
         self.connecting = True
         connected: bool = yield from super().make_server_connection()
         self.connecting = False
-        self.deadline = None
+        self.deadline = self.patience = None
         if connected and head is not None:
             yield self.set_deadline(head)
         return connected
+
+    def be_patient(self) -> CachyAlarmHook | None:
+        """The command that ends the wait for a connection in time, which begins."""
+        if self.patience is None or self.deadline is not None:
+            return None
+        return self.set_deadline(self.patience)
 
     def set_deadline(self, seconds: float) -> CachyAlarmHook:
         """The command that has `TooSlow` happen unless `deadline` is taken back before."""

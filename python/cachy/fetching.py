@@ -21,6 +21,8 @@ class FetchingStream(ConnectingStream):
 
     #: The client has not been sent the head yet.
     head_waits = False
+    #: And will not be, before the body is whole: it has come already.
+    together = False
     looking: CachyAlarmHook | None = None
 
     def arrived(self) -> CommandGenerator[None]:
@@ -28,7 +30,7 @@ class FetchingStream(ConnectingStream):
         transaction = self.transaction
         assert transaction
         exchange, news = transaction.exchange, self.parent.shared.news
-        if self.head_waits and exchange.flows:
+        if self.head_waits and not self.together and exchange.flows:
             self.head_waits = False
             if not self.client_gone:
                 yield from self.send_head()

@@ -98,6 +98,11 @@ class CachyHttpLayer(layers.HttpLayer):
             del self.connections[connection]
         yield from super().get_connection(event, reuse=reuse)
         self.connections.update(hidden)
+        # Most find a connection that is free, and need no deadline.
+        waiting = self.command_sources.get(event)
+        if isinstance(waiting, Stream) and (deadline := waiting.be_patient()) is not None:
+            self.command_sources[deadline] = waiting
+            yield deadline
 
     def is_hopeless(self, connection: Connection) -> bool:
         """Whether it has failed, or somebody stopped waiting for it, or on it."""

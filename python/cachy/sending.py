@@ -17,6 +17,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 from cachy import room
 from cachy._core import Body
 from cachy.compat import break_off
+from cachy.downstream import FollowedHeaders
 from cachy.leads import Leads
 from cachy.news import CachyNewsHook, Flight, News
 from cachy.transaction import Transaction
@@ -96,7 +97,7 @@ class SendingStream(HttpStream):
             return
         self.follows = True
         self.take(body)
-        yield from self.send_head()
+        yield from self.send_head(followed=body.flight is None)
         yield from self.pump()
 
     def conclude(self) -> CommandGenerator[bool]:
@@ -173,10 +174,15 @@ class SendingStream(HttpStream):
             self.parent.shared.leads.end(self.context.client.id, self)
             yield from super().flow_done()
 
-    def send_head(self) -> CommandGenerator[None]:
-        """Sends the head of what is going to be streamed."""
+    def send_head(self, *, followed: bool = False) -> CommandGenerator[None]:
+        """Sends the head of what is going to be streamed.
+
+        Args:
+            followed: The first of the body is there.
+        """
         assert self.flow.response
-        head = ResponseHeaders(self.stream_id, self.flow.response, end_stream=False)
+        kind = FollowedHeaders if followed else ResponseHeaders
+        head = kind(self.stream_id, self.flow.response, end_stream=False)
         yield SendHttp(head, self.context.client)
 
     def take(self, body: Body) -> None:

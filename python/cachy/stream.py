@@ -107,7 +107,8 @@ class CachyStream(FetchingStream):
             self.flow.response.stream = True
             self.server_state = self.state_body
             # A head without a body tells the client that all is there, so it comes last.
-            self.head_waits = event.end_stream or streamed.hold is not None
+            self.together = self.has_ended()
+            self.head_waits = event.end_stream or streamed.hold is not None or self.together
             if streamed.hold is not None:
                 self.looking = self.alarm(streamed.hold)
                 yield self.looking
@@ -161,7 +162,7 @@ class CachyStream(FetchingStream):
             elif not killed:
                 if self.head_waits:
                     self.head_waits = False
-                    yield from self.send_head()
+                    yield from self.send_head(followed=True)
                 yield from self.pump()
 
     def ended_cleanly(self) -> bool:

@@ -1,6 +1,7 @@
 """The connections to origins, where mitmproxy's own take something wrongly or leave a client waiting."""
 
 import re
+from copy import copy
 from typing import Any
 
 import h2.events
@@ -57,7 +58,7 @@ class UpstreamHttp1(WithoutTrailers, Http1Client):
                     self.proven, self.interim = True, False
                     if received.response.status_code != 101:
                         # Ours tells whether the connection can be kept, whatever becomes of theirs.
-                        self.response = received.response.copy()
+                        self.response = twin(received.response)
                         hand_on(received.response)
                 elif isinstance(received, ResponseProtocolError) and silent:
                     command.event = unanswered(received)
@@ -93,6 +94,14 @@ class UpstreamHttp2(Http2Client):
 def unanswered(error: ResponseProtocolError) -> Unanswered:
     """The same error, known as one behind which a request may be sent again."""
     return Unanswered(error.stream_id, error.message, error.code)
+
+
+def twin(response: http.Response) -> http.Response:
+    """A copy that shares nothing that changes; mitmproxy's own checks all types anew."""
+    found = copy(response)
+    found.data = copy(response.data)
+    found.data.headers = copy(response.data.headers)
+    return found
 
 
 def hand_on(response: http.Response) -> None:

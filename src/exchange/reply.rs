@@ -170,6 +170,7 @@ impl Exchange {
             checked_at: self.checking.then_some(now),
             close_delimited: self.by_closing,
             decoded: decode,
+            unsettled: None,
             label: !codings.is_empty() && !select::accepts_coding(&asked, &codings),
             stored: Stored::Slash { body: Vec::new() },
         });
