@@ -41,6 +41,17 @@ class Walk(AddonManager):
         if result is not None and inspect.isawaitable(result):
             await result
 
+    def trigger(self, event: hooks.Hook) -> None:
+        """As the original: also every line of the log comes by here."""
+        name = event.name
+        for addon in self.chain:
+            if hasattr(addon, name) or hasattr(addon, "addons"):
+                try:
+                    with safecall():
+                        self.invoke_addon_sync(addon, event)
+                except exceptions.AddonHalt:
+                    return
+
 
 def shorten(manager: AddonManager) -> None:
     """Gives a manager the shorter way; not where it is of a kind of somebody else's."""
