@@ -59,7 +59,7 @@ class Bench:
         say(f"{scenario.name}: {', '.join(running.peer.name for running in peers)}")
         ready = []
         for running in peers:
-            if self._try(scenario, running, lambda r: scenario.warm(r, self.sizes) or {}) is None:
+            if self._try(scenario, running, _warm(scenario, self.sizes)) is None:
                 self.results[scenario.name, running.peer.name] = [None] * self.rounds
             else:
                 ready.append(running)
@@ -82,6 +82,14 @@ class Bench:
     def _problem(self, what: str) -> None:
         self.problems.append(what)
         say(f"  PROBLEM {what}")
+
+
+def _warm(scenario: Scenario, sizes: Sizes) -> Callable[[Running], Values]:
+    def warm(running: Running) -> Values:
+        scenario.warm(running, sizes)
+        return {}
+
+    return warm
 
 
 def _bind(scenario: Scenario, sizes: Sizes, number: int) -> Callable[[Running], Values]:

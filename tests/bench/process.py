@@ -28,7 +28,7 @@ def environment(more: Mapping[str, str]) -> dict[str, str]:
     """The environment without what would lead a peer elsewhere."""
     hostile = re.compile(r"CACHY_.*|SSL_CERT_.*|.*_CA_BUNDLE|.*_proxy", re.IGNORECASE)
     kept = {name: value for name, value in os.environ.items() if not hostile.fullmatch(name)}
-    return kept | more
+    return {**kept, **more}
 
 
 class Process:

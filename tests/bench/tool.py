@@ -99,7 +99,7 @@ class Tool:
 
     def files(self, folder: Path, url: str, urls: int) -> None:
         """Writes what the origin would answer as `folder/HOST/PATH`."""
-        command = [self.binary, "files", folder, url, "--urls", str(urls)]
+        command: list[str | Path] = [self.binary, "files", folder, url, "--urls", str(urls)]
         subprocess.run(command, check=True)
 
 

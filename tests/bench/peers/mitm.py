@@ -122,8 +122,9 @@ class Serve(Mitm):
 
 @cache
 def _serve_help() -> str:
-    done = subprocess.run([BIN / "cachy", "serve", "--help"], capture_output=True, text=True)
-    return done.stdout
+    command = [str(BIN / "cachy"), "serve", "--help"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return str(done.stdout)
 
 
 MITM_PEERS: tuple[Peer, ...] = (

@@ -45,7 +45,7 @@ class Squid(Peer):
     def missing(self) -> str | None:
         if not (binary := shutil.which("squid", path="/usr/sbin:/usr/bin")):
             return "squid is not installed"
-        told = subprocess.run([binary, "-v"], capture_output=True, text=True).stdout
+        told = subprocess.run([binary, "-v"], check=True, capture_output=True, text=True).stdout
         if "--enable-ssl-crtd" not in told or not CERTGEN.exists():
             return "this squid has no ssl-bump (Debian: squid-openssl)"
         return None

@@ -6,16 +6,14 @@ It works below mitmproxy: what hooks see of a server stays as in life.
 import asyncio
 from typing import Any
 
-from mitmproxy.proxy import server
-
-ASYNCIO = asyncio.open_connection
+_connect = asyncio.open_connection
 
 
 async def open_connection(host: Any = None, port: Any = None, **more: Any) -> Any:
     """In the place of asyncio's."""
     if isinstance(host, str) and host.endswith(".example"):
         host = "127.0.0.1"
-    return await ASYNCIO(host, port, **more)
+    return await _connect(host, port, **more)
 
 
 class Route:
@@ -34,5 +32,5 @@ class Route:
         loop.getaddrinfo = getaddrinfo  # type: ignore[method-assign]
 
 
-server.asyncio.open_connection = open_connection
+asyncio.open_connection = open_connection
 addons = [Route()]
