@@ -1,11 +1,9 @@
-"""Measures cachy and its peers: `python tests/bench/run.py [--rounds N] [--quick]`.
+"""Measures cachy and its peers: `python tests/bench/run.py --help`.
 
-Needs cachy installed with its extra `test`, and Linux. The table goes to standard output.
+Needs cachy installed, a Rust toolchain, and Linux. Peers that are not installed are left out.
 """
 
 import argparse
-import hashlib
-import os
 import signal
 import sys
 import tempfile
@@ -14,17 +12,16 @@ from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.measure import Bench, Sizes
-from bench.peers import PEERS, Starter
-from bench.source import Source
-from bench.table import table
-from cachy import addon_path
-from support.ca import CA
-from support.factory import ProxyFactory
-from support.network import Network
-from support.origin import Origin
+from bench import machine
+from bench.bench import Bench, say
+from bench.peers import PEERS, Place
+from bench.plot import plot
+from bench.readme import write
+from bench.scenarios import QUICK, SCENARIOS, Sizes
+from bench.table import tables
+from bench.tool import HOST, Origin, Tool
 
-QUICK = Sizes(large=20_000_000, seconds=0.5, misses=80, urls=20)
+PLOT = Path(__file__).with_name("hits.svg")
 
 
 def _end(signum: int, frame: FrameType | None) -> None:
@@ -34,69 +31,82 @@ def _end(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _build() -> str:
-    """A digest of the installed package, to notice that it was replaced meanwhile."""
-    script = addon_path()
-    digest = hashlib.sha256()
-    for path in [script, *sorted((script.parent / "cachy").iterdir())]:
-        if path.suffix in (".py", ".so"):
-            digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measures cachy and its peers.")
+    parser.add_argument("--rounds", type=int, help="3 where not given, with --quick 1")
+    parser.add_argument("--quick", action="store_true", help="less of everything, to try it out")
+    names = ", ".join(scenario.name for scenario in SCENARIOS)
+    parser.add_argument(
+        "--only",
+        type=_names,
+        metavar="NAME,...",
+        help=f"of {names}; or alone: size (a million entries, takes minutes), "
+        "core (instruction counts, needs valgrind)",
+    )
+    peers = ", ".join(peer.name for peer in PEERS)
+    parser.add_argument("--peers", type=_names, metavar="NAME,...", help=f"of {peers}")
+    parser.add_argument("--write", action="store_true", help="into README.md and tests/bench/*.svg")
+    parser.add_argument("--folder", type=Path, help="for trees and files, else a temporary one")
+    arguments = parser.parse_args()
+    for name in arguments.peers or ():
+        if name not in {peer.name for peer in PEERS}:
+            parser.error(f"no peer is called {name}")
+    known = {"size", "core", *(scenario.name for scenario in SCENARIOS)}
+    for name in arguments.only or ():
+        if name not in known or (name in ("size", "core") and len(arguments.only) > 1):
+            parser.error(f"{name}: not one of {names}; or size or core, alone")
+    return arguments
 
 
-def run(sizes: Sizes, rounds: int) -> int:
-    """Measures and prints; gives the exit status."""
-    build = _build()
-    _say(f"cachy from {addon_path().parent}, build {build}")
-    before = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="cachy-bench-") as name:
-        folder = Path(name)
-        ca = CA(folder / "ca")
-        with (
-            Origin(ca) as origin,
-            Network(folder, origin) as network,
-            ProxyFactory(
-                folder=folder,
-                confdir=folder / "confdir",
-                cachy_dir=folder / "cache",
-                network=network,
-                upstream_ca=ca.pem,
-                addon=addon_path,
-            ) as factory,
-        ):
-            bench = Bench(sizes, Source(origin), Starter(factory, folder))
-            bench.record()
-            for number in range(rounds):
-                first = number % len(PEERS)
-                for peer in PEERS[first:] + PEERS[:first]:
-                    _say(f"round {number + 1} of {rounds}: {peer.name}")
-                    bench.turn(peer)
-            if (after := _build()) != build:
-                bench.problems.append(f"cachy was replaced during the run: {build}, now {after}")
-            print(table(bench, rounds, (before, os.getloadavg()[0])))
-            for problem in bench.problems:
-                print(f"\nPROBLEM: {problem}")
-            return 1 if bench.problems else 0
+def compare(arguments: argparse.Namespace, folder: Path) -> int:
+    """Measures the peers and prints the tables; gives the exit status."""
+    sizes = QUICK if arguments.quick else Sizes()
+    rounds = max(1, arguments.rounds or (1 if arguments.quick else 3))
+    scenarios = [s for s in SCENARIOS if not arguments.only or s.name in arguments.only]
+    tool = Tool()
+    # Others than us may have to read there.
+    folder.chmod(0o755)
+    peers = []
+    for peer in PEERS:
+        if arguments.peers and peer.name not in arguments.peers:
+            continue
+        if missing := peer.missing():
+            say(f"SKIPPED {peer.name}: {missing}")
+        elif any(peer.name in scenario.peers for scenario in scenarios):
+            peers.append(peer)
+    hosts = [HOST, *(host for s in scenarios for host in s.hosts(sizes, rounds))]
+    before = machine.build()
+    with Origin(tool, folder / "origin") as origin:
+        bench = Bench(sizes, Place(folder, tool, origin, hosts), peers, rounds)
+        bench.run(scenarios)
+    if machine.build() != before:
+        bench.problems.append("cachy was replaced during the run")
+    text = tables(bench, scenarios)
+    print(text)
+    for problem in bench.problems:
+        print(f"\nPROBLEM: {problem}")
+    if arguments.write:
+        write("figures", text)
+        if picture := plot(bench):
+            PLOT.write_text(picture)
+    return 1 if bench.problems else 0
 
 
 def main() -> int:
     """Runs the command."""
-    parser = argparse.ArgumentParser(description="Measures cachy and its peers.")
-    parser.add_argument("--rounds", type=int, help="3 where not given, with --quick 1")
-    parser.add_argument("--quick", action="store_true", help="less of everything")
-    arguments = parser.parse_args()
-    rounds = arguments.rounds or (1 if arguments.quick else 3)
+    arguments = _arguments()
     signal.signal(signal.SIGINT, _end)
     signal.signal(signal.SIGTERM, _end)
-    try:
-        return run(QUICK if arguments.quick else Sizes(), max(1, rounds))
-    except KeyboardInterrupt:
-        _say("interrupted, all processes ended")
-        return 130
+    with tempfile.TemporaryDirectory(prefix="cachy-bench-", dir=arguments.folder) as name:
+        try:
+            return compare(arguments, Path(name))
+        except KeyboardInterrupt:
+            say("interrupted, all processes ended")
+            return 130
 
 
 if __name__ == "__main__":

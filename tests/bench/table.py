@@ -1,112 +1,146 @@
-"""The result as Markdown."""
+"""The results as Markdown."""
 
-import os
-import platform
-import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
 from statistics import median
 
-from cachy import __version__
-
-from .measure import Bench, Sizes
-from .peers import PEERS, Peer
+from . import machine
+from .bench import Bench
+from .figures import TWO, Figure, figures, size
+from .peers import PEERS
+from .scenarios import CACHY, Scenario, Sizes
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """One line of the second table."""
 
+    scenario: str
     key: str
     title: str
-    unit: str
     digits: int = 0
-    hit: bool = False
+
+
+#: What is told of the peers that are measured at small hits.
+COLUMNS = (
+    ("per_second", "requests/s ↑", 0),
+    ("cpu_us", "CPU µs/request ↓", 0),
+    ("p50_ms", "median ms ↓", 2),
+    ("p99_ms", "p99 ms ↓", 2),
+    ("peak_mb", "peak memory MB ↓", 0),
+)
 
 
 def rows(sizes: Sizes) -> list[Row]:
-    """The lines of the table."""
-    large = f"{sizes.large // 1_000_000} MB"
-    few = f"{sizes.misses} misses of 10 KB"
-    crowd = f"{sizes.clients} clients, the same {sizes.urls} new URLs, origin takes 20 ms"
+    """The lines of the second table."""
+    large, huge = size(sizes.large), size(sizes.huge)
+    jobs = f"{sizes.jobs} jobs, each the same {sizes.urls} new URLs, {sizes.delay} ms away"
     return [
-        Row("hits", f"10 KB hits, {sizes.connections} connections", "requests/s ↑", hit=True),
-        Row("hit_cpu", "… processor time of the proxy", "ms/request ↓", 2, hit=True),
-        Row("hit", f"{large} hit", "MB/s ↑", hit=True),
-        Row("hit_memory", "… peak memory", "MB ↓", hit=True),
-        Row("miss", f"{large} miss", "MB/s ↑"),
-        Row("miss_first", "… first byte after the origin sent it", "ms ↓", 1),
-        Row("miss_memory", "… peak memory", "MB ↓"),
-        Row("misses", f"{few}, {sizes.connections} connections", "requests/s ↑"),
-        Row("misses_upstream", "… requests to the origin", "↓"),
-        Row("crowd", crowd, "s ↓", 2),
-        Row("crowd_upstream", "… requests to the origin", "↓"),
-        Row("rest_memory", "Memory after the first request", "MB ↓", hit=True),
+        Row("hits-c1", "per_second", "10 KB hits, 1 connection, requests/s ↑"),
+        Row("hits-c32", "per_second", "… 32 connections, requests/s ↑"),
+        Row("hits-1k", "per_second", "1 KB hits, 8 connections, requests/s ↑"),
+        Row("hits-100k", "per_second", "100 KB hits, 8 connections, requests/s ↑"),
+        Row("new", "per_second", "10 KB hits, CONNECT and TLS for each, 8 at a time, requests/s ↑"),
+        Row("new", "cpu_us", "… CPU µs/request ↓"),
+        Row("hosts", "seconds", f"{sizes.hosts} new hosts, one after the other, s ↓", 2),
+        Row("large", "mb_per_second", f"{large} hit, MB/s ↑"),
+        Row("large", "peak_mb", "… peak memory, MB ↓"),
+        Row("huge", "mb_per_second", f"{huge} hit, MB/s ↑"),
+        Row("huge", "peak_mb", "… peak memory, MB ↓"),
+        Row("huge-4", "mb_per_second", "… four at once, MB/s ↑"),
+        Row("huge-4", "peak_mb", "… peak memory, MB ↓"),
+        Row("beside", "per_second", f"10 KB hits beside a loop of {large} hits, requests/s ↑"),
+        Row("beside", "share", "… as a part of the rate alone ↑", 2),
+        Row("beside", "p99_ms", "… p99, ms ↓", 1),
+        Row("beside", "mb_per_second", "… the loop, MB/s ↑"),
+        Row("huge-miss", "mb_per_second", f"{huge} miss, MB/s ↑"),
+        Row("huge-miss", "peak_mb", "… peak memory, MB ↓"),
+        Row("first", "first_ms", f"{large} miss, first byte after the origin's, ms ↓", 1),
+        Row("jobs", "seconds", f"{jobs}, s ↓", 2),
+        Row("jobs", "upstream", "… requests to the origin ↓"),
+        Row("misses", "seconds", f"{sizes.misses} misses of 10 KB, 8 connections, s ↓", 2),
+        Row("misses", "cpu_us", "… CPU µs/request ↓"),
+        Row("misses", "upstream", "… requests to the origin ↓"),
     ]
 
 
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}"
+def number(value: float, digits: int) -> str:
+    """With a narrow space between thousands."""
+    return f"{value:,.{digits}f}".replace(",", "\u202f")
 
 
-def _cell(bench: Bench, row: Row, peer: Peer) -> str:
-    values = bench.results.get((row.key, peer.name))
-    if not values:
-        return "failed" if peer.misses or row.hit else "- [^never]"
-    middle = median(values)
-    text = f"**{_number(middle, row.digits)}**" if peer is PEERS[0] else _number(middle, row.digits)
-    low, high = (_number(edge(values), row.digits) for edge in (min, max))
-    if low != high:
-        text += f" ({low}–{high})"
-    ours = bench.results.get((row.key, PEERS[0].name))
-    if peer is not PEERS[0] and ours and median(ours):
-        text += f" ×{middle / median(ours):.2f}"
-    if row.hit and not peer.stores and row.key != "rest_memory":
-        text += " [^again]"
-    return text
+def spread(values: Sequence[float], digits: int) -> str:
+    """Median, and the range where there is one."""
+    text = number(median(values), digits)
+    low, high = number(min(values), digits), number(max(values), digits)
+    return text if low == high else f"{text} ({low}–{high})"
 
 
-def machine() -> str:
-    """What it was measured on."""
-    models = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
+def values(bench: Bench, scenario: str, peer: str, key: str) -> list[float]:
+    """That of each round; none where one of them failed."""
+    found = bench.results.get((scenario, peer), [])
+    return [each[key] for each in found if each is not None and all(found)]
+
+
+def _cell(bench: Bench, scenario: str, peer: str, key: str, digits: int) -> str:
+    if found := values(bench, scenario, peer, key):
+        return spread(found, digits)
+    return "failed" if bench.results.get((scenario, peer)) else ""
+
+
+def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    text = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
+    return "\n".join(text + ["| " + " | ".join(line) + " |" for line in lines])
+
+
+def hits_table(bench: Bench) -> str:
+    """All peers at small hits."""
+    lines = []
+    for peer in PEERS:
+        if ("hits", peer.name) in bench.results:
+            cells = [_cell(bench, "hits", peer.name, key, digits) for key, _, digits in COLUMNS]
+            lines.append([f"{peer.name}: {peer.title}", *cells])
+    heads = ["10 KB hits, 8 connections", *(head for _, head, _ in COLUMNS)]
+    return _table(heads, lines) if lines else ""
+
+
+def others_table(bench: Bench) -> str:
+    """All else."""
+    there = [
+        row for row in rows(bench.sizes) if any(key[0] == row.scenario for key in bench.results)
     ]
-    model = " ".join((models or [platform.machine()])[0].split())
-    return (
-        f"{len(os.sched_getaffinity(0))} cores of {model}, Linux {platform.release()}, "
-        f"Python {platform.python_version()}, {ssl.OPENSSL_VERSION.rsplit(' ', 3)[0]}, "
-        f"mitmproxy {version('mitmproxy')}, cachy {__version__}"
-    )
-
-
-def table(bench: Bench, rounds: int, loads: tuple[float, float]) -> str:
-    """All of it, ready for a README."""
+    named = {name for scenario, name in bench.results if scenario != "hits"}
+    peers = [peer.name for peer in PEERS if peer.name in named]
     lines = [
-        "| | " + " | ".join(peer.name for peer in PEERS) + " |",
-        "|---|" + "---:|" * len(PEERS),
+        [row.title, *(_cell(bench, row.scenario, peer, row.key, row.digits) for peer in peers)]
+        for row in there
     ]
-    for row in rows(bench.sizes):
-        cells = " | ".join(_cell(bench, row, peer) for peer in PEERS)
-        lines.append(f"| {row.title}, {row.unit} | {cells} |")
-    many = f"{rounds} rounds" if rounds > 1 else "one round"
-    about = (
-        f"Median (min–max) of {many}, ×ratio to cachy. {machine()}; load {loads[0]:.1f} "
-        f"before and {loads[1]:.1f} after. All are mitmdump, HTTP/1.1 over TLS on both sides, "
-        "on loopback, with origin, client and proxy on the same cores. cachy keeps its "
-        "tree on disk. `twenty`: a dict in memory, twenty lines. `constant`: an addon that "
-        "does nothing but answer. `mitmproxy`: no addon, `stream_large_bodies=1`. `replay`: "
-        "`--server-replay`, everything in memory."
-    )
-    return "\n".join(
-        [
-            *lines,
-            "",
-            about,
-            "",
-            "[^never]: Answers only what it was given beforehand.",
-            "[^again]: Stores nothing: fetched from the origin again.",
-        ]
-    )
+    return _table(["", *peers], lines) if lines else ""
+
+
+def _figure(bench: Bench, figure: Figure, who: str) -> str:
+    if figure.only not in (None, who) or (who == TWO and figure.only != who):
+        return ""
+    if not (found := figure.values(bench.results, who, bench.rounds)):
+        return ""
+    text = spread(found, figure.digits)
+    return text if figure.holds(median(found)) else f"{text} ✗"
+
+
+def figures_table(bench: Bench) -> str:
+    """The ratios."""
+    who = [name for name in (*CACHY, TWO) if name in bench.peers]
+    lines = []
+    for figure in figures(bench.sizes):
+        cells = [_figure(bench, figure, name) for name in who]
+        if any(cells):
+            lines.append([figure.title, figure.wanted, *cells])
+    return _table(["Ratios, each within a round", "wanted", *who], lines) if lines else ""
+
+
+def tables(bench: Bench, scenarios: Sequence[Scenario]) -> str:
+    """All of it, ready for a README."""
+    many = f"{bench.rounds} rounds" if bench.rounds > 1 else "one round"
+    about = f"Median (lowest–highest) of {many}; ✗: not as wanted. {machine.describe()}."
+    parts = [hits_table(bench), others_table(bench), figures_table(bench), about]
+    return "\n\n".join(part for part in parts if part)
