@@ -18,6 +18,7 @@ use crate::misses::Misses;
 use crate::origins::Origins;
 use crate::owner::{Digests, Owner, owner};
 use crate::place::{Expected, Temp};
+use crate::recall::Recall;
 use crate::select;
 use crate::tree::{Lying, Tree};
 use crate::troubles::Troubles;
@@ -44,6 +45,8 @@ pub struct Store {
     pub misses: Misses,
     /// How large the tree may be.
     pub budget: Budget,
+    /// What looks at the tree have said.
+    pub recall: Recall,
     /// It is looked at: nothing that is only asked leaves a trace.
     passive: bool,
 }
@@ -95,6 +98,7 @@ impl Store {
             last_use: LastUse::default(),
             misses: Misses::default(),
             budget: Budget::default(),
+            recall: Recall::default(),
             passive,
         }
     }
@@ -106,10 +110,12 @@ impl Store {
     }
 
     /// An entry answers somebody.
-    pub fn used(&self, slot: &RelPath, now: Millis) {
-        if !self.passive {
-            self.last_use.touch(&self.tree, slot, now);
+    /// Returns until when it need not be said again.
+    pub fn used(&self, slot: &RelPath, now: Millis) -> Millis {
+        if self.passive {
+            return now;
         }
+        self.last_use.touch(&self.tree, slot, now)
     }
 
     /// Makes a response the entry of its URL, or a variant of it. `temp` is its body or link, whole
