@@ -123,6 +123,19 @@ pub const PARTIAL: [&str; 6] = [
     "range",
 ];
 
+/// Whether a request asks for the whole, without any condition.
+#[must_use]
+pub fn is_plain(request: &Headers) -> bool {
+    // Told by their beginnings, which few other fields have.
+    !request.0.iter().any(|(name, _)| {
+        let first = name.first().map(u8::to_ascii_lowercase);
+        matches!(first, Some(b'i' | b'r'))
+            && PARTIAL
+                .iter()
+                .any(|p| name.eq_ignore_ascii_case(p.as_bytes()))
+    })
+}
+
 /// Those of them by which a client asks for a check of what it has.
 pub const CONDITIONS: &[&str] = PARTIAL.split_at(4).0;
 

@@ -68,42 +68,15 @@ pub struct Entry {
 /// `Barred` and `Io`: the request passes by the cache.
 pub fn find(store: &Store, target: &Target, request: &Headers, patient: bool) -> Result<Found> {
     let rel = path_of(target);
-    let entry = match store.tree.look(&rel)? {
-        Lying::Nothing | Lying::Folder => return find_index(store, target, &rel, patient),
-        Lying::Status { link, text, .. } => {
-            let meta = Meta::load(&store.tree, &rel)?;
-            match meta.and_then(|meta| status_record(meta, &text)) {
-                Some(record) => Entry {
-                    record,
-                    file: None,
-                    slot: rel.clone(),
-                },
-                None if leads_to(&link, target) => return Ok(nothing(false)),
-                None => return Ok(Found::PlacedStatus(link)),
-            }
-        }
-        Lying::File {
-            file, stat, linked, ..
-        } => match owner(store, &rel, &file, stat, linked, patient)? {
-            Owner::Cachy(record) => Entry {
-                record,
-                file: Some(file),
-                slot: rel.clone(),
-            },
-            Owner::Person { media_type } => {
-                return Ok(Found::Placed(Placed {
-                    file,
-                    stat,
-                    media_type,
-                }));
-            }
-            Owner::Undecided => return Ok(Found::Undecided),
-            Owner::Torn => return Ok(nothing(false)),
-        },
+    let lying = store.tree.look(&rel)?;
+    let entry = match nominal(store, target, &rel, lying, patient)? {
+        Nominal::Absent => return find_index(store, target, &rel, patient),
+        Nominal::Unfit => return Ok(nothing(false)),
+        Nominal::Placed(placed) => return Ok(Found::Placed(placed)),
+        Nominal::Status(link) => return Ok(Found::PlacedStatus(link)),
+        Nominal::Undecided => return Ok(Found::Undecided),
+        Nominal::Entry(entry) => entry,
     };
-    if !answers_target(&entry.record, target) {
-        return Ok(nothing(false));
-    }
     if select::matches(&entry.record, target, request) {
         return Ok(Found::Stored(entry));
     }
@@ -117,6 +90,69 @@ pub fn find(store: &Store, target: &Target, request: &Headers, patient: bool) ->
         other: other.then(|| Box::new(entry)),
         index: false,
     })
+}
+
+/// What the nominal path of a URL has for it, whatever else a request says.
+#[derive(Debug)]
+pub(crate) enum Nominal {
+    /// Nothing lies there.
+    Absent,
+    /// What lies there is not for this URL.
+    Unfit,
+    /// A person's file.
+    Placed(Placed),
+    /// A person's link with a status.
+    Status(StatusLink),
+    /// See [`Found::Undecided`].
+    Undecided,
+    /// A stored response.
+    Entry(Entry),
+}
+
+/// Tells what lies at the nominal path of a URL. `patient` as for [`find`].
+///
+/// # Errors
+/// `Io` where it can't be read.
+pub(crate) fn nominal(
+    store: &Store,
+    target: &Target,
+    rel: &RelPath,
+    lying: Lying,
+    patient: bool,
+) -> Result<Nominal> {
+    let (record, file) = match lying {
+        Lying::Nothing | Lying::Folder => return Ok(Nominal::Absent),
+        Lying::Status { link, text, .. } => {
+            let meta = Meta::load(&store.tree, rel)?;
+            match meta.and_then(|meta| status_record(meta, &text)) {
+                Some(record) => (record, None),
+                None if leads_to(&link, target) => return Ok(Nominal::Unfit),
+                None => return Ok(Nominal::Status(link)),
+            }
+        }
+        Lying::File {
+            file, stat, linked, ..
+        } => match owner(store, rel, &file, stat, linked, patient)? {
+            Owner::Cachy(record) => (record, Some(file)),
+            Owner::Person { media_type } => {
+                return Ok(Nominal::Placed(Placed {
+                    file,
+                    stat,
+                    media_type,
+                }));
+            }
+            Owner::Undecided => return Ok(Nominal::Undecided),
+            Owner::Torn => return Ok(Nominal::Unfit),
+        },
+    };
+    if !answers_target(&record, target) {
+        return Ok(Nominal::Unfit);
+    }
+    Ok(Nominal::Entry(Entry {
+        record,
+        file,
+        slot: rel.clone(),
+    }))
 }
 
 fn find_variant(

@@ -16,7 +16,7 @@ mod share;
 mod visit;
 
 pub use hold::Look;
-pub(crate) use rules::Rules;
+pub(crate) use rules::{Plan, Rules};
 
 use std::io;
 use std::sync::Arc;

@@ -9,11 +9,9 @@
 
 pub mod head;
 pub mod parse;
+mod recalled;
 mod serve;
 mod target;
-
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 
@@ -126,6 +124,9 @@ pub struct Lane {
     /// In use for every request; what doesn't change from one to the next stays.
     request: Request,
     reader: Reader,
+    /// What is remembered of the target is found by this, of which the beginning is common to all.
+    key: Vec<u8>,
+    common: usize,
     /// What was not answered yet, and how much of it holds no end of a head.
     held: Vec<u8>,
     seen: usize,
@@ -161,6 +162,8 @@ impl Lane {
             start,
             request,
             reader: Reader::default(),
+            key: Vec::new(),
+            common: 0,
             held: Vec::new(),
             seen: 0,
             run,

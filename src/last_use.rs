@@ -14,7 +14,7 @@ use crate::meta::{Millis, file_of};
 use crate::tree::{Stat, Tree};
 
 /// Uses within this time of one that was written down are not.
-const OFTEN: Millis = 60_000;
+pub(crate) const OFTEN: Millis = 60_000;
 /// More entries than this are not remembered as just used; to forget one costs a call of the system.
 const MANY: usize = 100_000;
 
@@ -28,13 +28,14 @@ pub struct LastUse {
 
 impl LastUse {
     /// An entry answers somebody. Never fails: a tree that can't be written remembers nothing.
-    pub fn touch(&self, tree: &Tree, slot: &RelPath, now: Millis) {
+    /// Returns until when uses of it are not written down.
+    pub fn touch(&self, tree: &Tree, slot: &RelPath, now: Millis) -> Millis {
         let key = self.hasher.hash_one(slot);
         {
             let mut just = self.just.lock();
             let last = just.get(&key).copied();
-            if last.is_some_and(|last| (last..last + OFTEN).contains(&now)) {
-                return;
+            if let Some(last) = last.filter(|last| (*last..last + OFTEN).contains(&now)) {
+                return last + OFTEN;
             }
             if just.len() >= MANY {
                 just.clear();
@@ -42,6 +43,7 @@ impl LastUse {
             just.insert(key, now);
         }
         set(tree, slot, now);
+        now + OFTEN
     }
 }
 

@@ -88,6 +88,7 @@ pub mod place;
 mod present;
 pub mod prune;
 pub mod range;
+pub mod recall;
 pub mod redirect;
 pub mod removal;
 pub mod request;

@@ -20,6 +20,7 @@ use crate::misses::Misses;
 use crate::origins::Origins;
 use crate::owner::{Digests, Owner, owner};
 use crate::place::{Expected, Temp};
+use crate::recall::Recall;
 use crate::select;
 use crate::settled::Settled;
 use crate::tree::{Lying, Tree};
@@ -49,6 +50,8 @@ pub struct Store {
     pub settled: Settled,
     /// How large the tree may be.
     pub budget: Budget,
+    /// What looks at the tree have said.
+    pub recall: Recall,
     /// It is looked at: nothing that is only asked leaves a trace.
     passive: bool,
 }
@@ -101,6 +104,7 @@ impl Store {
             misses: Misses::default(),
             settled: Settled::default(),
             budget: Budget::default(),
+            recall: Recall::default(),
             passive,
         }
     }
@@ -112,10 +116,12 @@ impl Store {
     }
 
     /// An entry answers somebody.
-    pub fn used(&self, slot: &RelPath, now: Millis) {
-        if !self.passive {
-            self.last_use.touch(&self.tree, slot, now);
+    /// Returns until when it need not be said again.
+    pub fn used(&self, slot: &RelPath, now: Millis) -> Millis {
+        if self.passive {
+            return now;
         }
+        self.last_use.touch(&self.tree, slot, now)
     }
 
     /// Makes a response the entry of its URL, or a variant of it. `temp` is its body or link, whole;

@@ -13,6 +13,7 @@
 //!
 //! Every path goes through `cap_std::fs::Dir`, which refuses whatever leads out of the folder.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
@@ -28,6 +29,7 @@ use rustix::io::Errno;
 use crate::error::{Error, Result};
 use crate::layout::RelPath;
 use crate::link::StatusLink;
+use crate::recall::Mark;
 
 /// Version of the tree, in `.cachy/format`.
 const FORMAT: &str = "1";
@@ -225,6 +227,16 @@ impl Tree {
         let open = Arc::new(Opened { dir, id });
         *self.open.write() = Some(Arc::clone(&open));
         Ok(Held(open))
+    }
+
+    /// The open folder, where a path still leads to it. `None`: it has to be asked for by
+    /// [`Tree::dir`].
+    #[must_use]
+    pub fn dir_by(&self, path: &CStr) -> Option<Held> {
+        let now = Mark::at_end(path)?;
+        let open = self.open.read();
+        let open = open.as_ref().filter(|open| open.id == now.id())?;
+        Some(Held(Arc::clone(open)))
     }
 
     /// Looks at a path. Files come back open, so that what is read is what was looked at.

@@ -77,6 +77,8 @@ pub struct Read<'a> {
     pub method: Method,
     /// The run that it names.
     pub run: Option<&'a [u8]>,
+    /// What it says as `Host`.
+    pub host: &'a [u8],
     /// It is the last request of its connection (RFC 9112 section 9.6).
     pub last: bool,
 }
@@ -133,6 +135,7 @@ impl Reader {
         let mut read = Read {
             method,
             run: None,
+            host: b"",
             last: false,
         };
         let (mut count, mut hosts) = (0, 0);
@@ -147,7 +150,10 @@ impl Reader {
                 }
                 continue;
             }
-            hosts += usize::from(name.eq_ignore_ascii_case("host"));
+            if name.eq_ignore_ascii_case("host") {
+                hosts += 1;
+                read.host = value;
+            }
             read.last |= name.eq_ignore_ascii_case("connection") && closes(value);
             self.put(&mut request.headers, count, name.as_bytes(), value);
             count += 1;

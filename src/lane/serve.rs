@@ -1,13 +1,9 @@
 //! One request, and its answer where the tree has one.
 
-use std::io;
-
 use super::parse::{Method, Read};
 use super::{Lane, SMALL, head};
-use crate::answer::Answer;
 use crate::body::{Body, Chunk};
 use crate::exchange::Rules;
-use crate::layout::RelPath;
 use crate::ledger::{Meter, RunId};
 use crate::meta::Millis;
 use crate::way::Way;
@@ -34,21 +30,26 @@ impl Lane {
             return Served::Slow;
         };
         self.note_run(&read);
-        if !self.aim(read.method)
-            || self.request.way == Way::Circular
-            || self.place.host.is_meant(&self.request)
-        {
+        if !self.aim(read.method) || self.request.way == Way::Circular {
             return Served::Slow;
         }
         if read.method == Method::Connect {
-            return Served::Connect;
+            return if self.place.host.is_meant(&self.request) {
+                Served::Slow
+            } else {
+                Served::Connect
+            };
         }
         let begun = out.len();
-        let served = self.answer(out, now, read.last);
-        if served.is_none() {
-            out.truncate(begun);
+        if let Some(served) = self.recalled(&read, out, now) {
+            return served;
         }
-        served.unwrap_or(Served::Slow)
+        out.truncate(begun);
+        if let Some(served) = self.look_up(&read, out, now) {
+            return served;
+        }
+        out.truncate(begun);
+        Served::Slow
     }
 
     /// The first request of a connection that names a run, names it for all.
@@ -60,7 +61,7 @@ impl Lane {
         }
     }
 
-    fn rules(&self) -> Rules<'_> {
+    pub(super) fn rules(&self) -> Rules<'_> {
         Rules {
             store: &self.place.store,
             settings: self.place.settings,
@@ -69,43 +70,41 @@ impl Lane {
         }
     }
 
-    fn answer(&mut self, out: &mut Vec<u8>, now: Millis, last: bool) -> Option<Served> {
+    /// Answers from the tree as it is.
+    fn look_up(&mut self, read: &Read<'_>, out: &mut Vec<u8>, now: Millis) -> Option<Served> {
+        if self.place.host.is_meant(&self.request) {
+            return None;
+        }
         let target = self.rules().target().ok()?;
         self.request.connect_by_name(&target);
-        let (mut answer, slot) = self.rules().at_once(&target, now)?;
-        head::write(out, &answer, &self.place.reasons);
-        let size = answer.body.remaining()?;
-        if size > SMALL {
-            self.count(&mut answer, slot.as_ref(), now);
+        let (answer, slot) = self.rules().at_once(&target, now)?;
+        head::write(out, &answer, &self.place.reasons, None);
+        let served = self.send(answer.body, out, read.last)?;
+        let store = &self.place.store;
+        if let Some(slot) = slot {
+            store.used(&slot, now);
+        }
+        self.remember(&target, now);
+        Some(served)
+    }
+
+    /// Sends a small body behind its head, and counts the answer. `None`: it was cut short in this
+    /// moment, and nothing is sent or counted.
+    pub(super) fn send(&mut self, mut body: Body, out: &mut Vec<u8>, last: bool) -> Option<Served> {
+        if body.remaining()? > SMALL {
             self.closing = last;
-            return Some(Served::Large(answer.body, answer.meter));
+            return Some(Served::Large(body, Some(self.count())));
         }
-        // It may have been cut short in this moment; then nothing was sent, or counted.
-        let read = read_all(&mut answer.body, out).ok()?;
-        self.count(&mut answer, slot.as_ref(), now);
-        if let Some(meter) = &answer.meter {
-            meter.read(read);
+        let begun = out.len();
+        while let Chunk::Bytes(bytes) = body.read(usize::MAX >> 1).ok()? {
+            out.extend_from_slice(&bytes);
         }
+        self.count().read(out.len() - begun);
         Some(if last { Served::Last } else { Served::Small })
     }
 
-    /// As an [`crate::exchange::Exchange`] counts what it answers.
-    fn count(&self, answer: &mut Answer, slot: Option<&RelPath>, now: Millis) {
-        if let Some(slot) = slot {
-            self.place.store.used(slot, now);
-        }
-        let mut tally = self.place.ledger.tally(self.run);
-        tally.begin(now);
-        // A hit has no row with its URL.
-        tally.answered(&self.request, &String::new, answer);
+    /// Counts a hit, as an [`crate::exchange::Exchange`] does. Returns what counts its body.
+    pub(super) fn count(&self) -> Meter {
+        self.place.ledger.tally(self.run).hit()
     }
-}
-
-/// Reads all of a small body. Returns how many bytes that were.
-fn read_all(body: &mut Body, out: &mut Vec<u8>) -> io::Result<usize> {
-    let begun = out.len();
-    while let Chunk::Bytes(bytes) = body.read(usize::MAX >> 1)? {
-        out.extend_from_slice(&bytes);
-    }
-    Ok(out.len() - begun)
 }

@@ -3,6 +3,7 @@
 use super::Lane;
 use super::parse::{Method, authority};
 use crate::key::Scheme;
+use crate::request::Request;
 
 /// What an absolute-form for the lane begins with (RFC 9112 section 3.2.2).
 const HTTP: &[u8] = b"http://";
@@ -21,6 +22,24 @@ impl Lane {
             let sni = self.start.sni.as_ref();
             request.sni = sni.filter(|_| request.scheme == Scheme::Https).cloned();
         }
+        self.key.clear();
+        self.key.push(request.way as u8);
+        self.key.push(request.scheme as u8);
+        if self.start.origin.is_some() {
+            add_origin(&mut self.key, request);
+        }
+        self.common = self.key.len();
+    }
+
+    /// Makes the key of all that a request says of its target, and of whose it is.
+    pub(super) fn key(&mut self, host: &[u8]) -> &[u8] {
+        self.key.truncate(self.common);
+        if self.start.origin.is_none() {
+            add_origin(&mut self.key, &self.request);
+        }
+        add(&mut self.key, host);
+        self.key.extend_from_slice(&self.request.path);
+        &self.key
     }
 
     /// A tunnel has been opened, in which the client speaks of the CONNECT's host, or of that of the
@@ -85,4 +104,17 @@ impl Lane {
         }
         true
     }
+}
+
+fn add_origin(key: &mut Vec<u8>, request: &Request) {
+    key.extend_from_slice(&request.port.to_le_bytes());
+    add(key, request.host.as_bytes());
+    key.push(u8::from(request.sni.is_some()));
+    add(key, request.sni.as_deref().unwrap_or_default().as_bytes());
+}
+
+/// Adds a text so that it is told from what follows.
+fn add(key: &mut Vec<u8>, text: &[u8]) {
+    key.extend_from_slice(&text.len().to_le_bytes());
+    key.extend_from_slice(text);
 }

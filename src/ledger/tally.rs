@@ -84,6 +84,15 @@ impl Tally {
         };
     }
 
+    /// The request is a hit, which has no row. Returns what counts the body.
+    #[must_use]
+    pub fn hit(self) -> Meter {
+        for account in self.accounts.iter().flatten() {
+            account.add_request(true);
+        }
+        Meter::Tree(self.accounts)
+    }
+
     /// It is known what becomes of the request.
     pub fn tell(
         &mut self,
