@@ -49,6 +49,8 @@ pub struct Store {
     pub settled: Settled,
     /// How large the tree may be.
     pub budget: Budget,
+    /// Held by all who wait for the disk.
+    slow: Arc<()>,
     /// It is looked at: nothing that is only asked leaves a trace.
     passive: bool,
 }
@@ -101,6 +103,7 @@ impl Store {
             misses: Misses::default(),
             settled: Settled::default(),
             budget: Budget::default(),
+            slow: Arc::default(),
             passive,
         }
     }
@@ -109,6 +112,19 @@ impl Store {
     #[must_use]
     pub fn is_passive(&self) -> bool {
         self.passive
+    }
+
+    /// Something begins that may wait for the disk while it holds locks; over when it is dropped.
+    #[must_use]
+    pub fn slowly(&self) -> Arc<()> {
+        Arc::clone(&self.slow)
+    }
+
+    /// Whether something small and new can be stored without waiting: neither for the disk nor for a
+    /// lock of this process.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        Arc::strong_count(&self.slow) == 1 && self.settled.is_possible(&self.tree)
     }
 
     /// An entry answers somebody.
@@ -160,7 +176,7 @@ impl Store {
             if unsettled.is_some() {
                 meta.url = target.url();
                 let unsettled = Record {
-                    unsettled,
+                    unsettled: unsettled.map(Box::new),
                     ..record.clone()
                 };
                 meta.records = vec![unsettled];
