@@ -296,8 +296,29 @@ impl Exchange {
         self.confirm.is_some() || (storing && self.ended && self.record.is_some())
     }
 
+    /// Stores what is whole where that takes no longer than to write it, or nothing is to be stored.
+    /// Returns whether it did; else [`Exchange::commit`] does.
+    pub fn commit_at_once(&mut self) -> bool {
+        let news = self.has_news();
+        if news && !self.is_quick() {
+            return false;
+        }
+        self.commit();
+        true
+    }
+
+    /// Whether a commit waits for nothing: a small body, where nothing was stored, on a disk that need
+    /// not be waited for.
+    fn is_quick(&self) -> bool {
+        self.confirm.is_none()
+            && matches!(self.fallback, Fallback::None)
+            && self.flight.as_ref().is_some_and(Flight::is_small_file)
+            && self.store.is_quick()
+    }
+
     /// Stores what is whole, and what was confirmed. Waits for the disk.
     pub fn commit(&mut self) {
+        let _busy = (self.has_news() && !self.is_quick()).then(|| self.store.slowly());
         self.count_rest(None);
         let done = self.try_commit();
         // What can't be stored now is fetched for nobody else in vain.

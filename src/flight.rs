@@ -22,6 +22,9 @@ use crate::tree::Stat;
 /// A status with a larger body than this, bytes, is passed on without being stored.
 const STATUS_BODY: usize = 1 << 20;
 
+/// A body up to so many bytes is written in no time.
+const SMALL: u64 = 64 << 10;
+
 /// The response under way.
 #[derive(Debug)]
 pub struct Flight {
@@ -131,6 +134,12 @@ impl Flight {
     #[must_use]
     pub fn is_file(&self) -> bool {
         matches!(self.keep, Keep::File { .. })
+    }
+
+    /// Whether that file is small.
+    #[must_use]
+    pub fn is_small_file(&self) -> bool {
+        matches!(self.keep, Keep::File { size, .. } if size <= SMALL)
     }
 
     /// How many clients read it.

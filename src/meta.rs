@@ -87,7 +87,7 @@ pub struct Record {
     pub label: bool,
     /// It was stored without waiting for the disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unsettled: Option<Unsettled>,
+    pub unsettled: Option<Box<Unsettled>>,
     /// What lies in the tree.
     pub stored: Stored,
 }
@@ -205,12 +205,11 @@ impl Meta {
             file.sync_data().map_err(failed)?;
         }
         let dir = tree.dir()?;
-        let parent = match dir.open_dir(folder) {
-            Ok(parent) => parent,
-            Err(_) => {
-                dir.create_dir_all(folder).map_err(failed)?;
-                dir.open_dir(folder).map_err(failed)?
-            }
+        let parent = if let Ok(parent) = dir.open_dir(folder) {
+            parent
+        } else {
+            dir.create_dir_all(folder).map_err(failed)?;
+            dir.open_dir(folder).map_err(failed)?
         };
         temp.rename_over(&parent, name).map_err(failed)?;
         if !durable {

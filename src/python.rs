@@ -175,6 +175,12 @@ impl Cache {
         self.host.is_name(name)
     }
 
+    fn settle(&self, py: Python<'_>) {
+        if let Err(error) = py.detach(|| self.store.settled.settle(&self.store.tree)) {
+            py.detach(|| log::debug!("{error}"));
+        }
+    }
+
     fn save_stats(&self, py: Python<'_>) {
         if let Err(error) = py.detach(|| LEDGER.save(&self.store.tree)) {
             py.detach(|| log::debug!("{error}"));

@@ -28,7 +28,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::error::{Error, Result};
 use crate::meta::{Millis, Record, Unsettled};
-use crate::tree::Tree;
+use crate::tree::{Held, Tree};
 
 /// Where it is written down.
 const PATH: &str = ".cachy/settled";
@@ -66,29 +66,44 @@ pub struct Settled {
 #[derive(Debug, Default)]
 struct State {
     /// Whether the file system keeps the order, by the device on which the tree lies.
-    allowed: Option<(u64, bool)>,
+    ordered: Option<(u64, bool)>,
     /// Something was stored without waiting.
     dirty: bool,
 }
 
 impl Settled {
+    /// Whether something new can be stored without waiting.
+    pub fn is_possible(&self, tree: &Tree) -> bool {
+        let Ok(dir) = tree.dir() else {
+            return false;
+        };
+        BOOT.is_some() && self.is_ordered(&dir)
+    }
+
+    fn is_ordered(&self, dir: &Held) -> bool {
+        let mut state = self.state.lock();
+        if let Some((device, ordered)) = state.ordered
+            && device == dir.device()
+        {
+            return ordered;
+        }
+        #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast)] // Its type is the platform's.
+        let kind = fstatfs(&**dir).ok().map(|stat| stat.f_type as u64);
+        let ordered = kind.is_some_and(|kind| ORDERED.contains(&kind));
+        state.ordered = Some((dir.device(), ordered));
+        ordered
+    }
+
     /// For the record of what is stored now without waiting; `None` where one has to wait.
     pub fn begin(&self, tree: &Tree, body: &File) -> Option<Unsettled> {
         let boot = BOOT.as_deref()?;
         let inode = body.metadata().ok()?.ino();
         let dir = tree.dir().ok()?;
-        let mut state = self.state.lock();
-        let allowed = match state.allowed {
-            Some((device, allowed)) if device == dir.device() => allowed,
-            _ => {
-                let kind = fstatfs(&*dir).ok().map(|stat| stat.f_type as u64);
-                let allowed = kind.is_some_and(|kind| ORDERED.contains(&kind));
-                state.allowed = Some((dir.device(), allowed));
-                allowed
-            }
-        };
-        state.dirty |= allowed;
-        allowed.then(|| Unsettled {
+        if !self.is_ordered(&dir) {
+            return None;
+        }
+        self.state.lock().dirty = true;
+        Some(Unsettled {
             boot: boot.to_owned(),
             at: since_boot(),
             inode,

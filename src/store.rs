@@ -52,6 +52,8 @@ pub struct Store {
     pub budget: Budget,
     /// What looks at the tree have said.
     pub recall: Recall,
+    /// Held by all who wait for the disk.
+    slow: Arc<()>,
     /// It is looked at: nothing that is only asked leaves a trace.
     passive: bool,
 }
@@ -105,6 +107,7 @@ impl Store {
             settled: Settled::default(),
             budget: Budget::default(),
             recall: Recall::default(),
+            slow: Arc::default(),
             passive,
         }
     }
@@ -113,6 +116,19 @@ impl Store {
     #[must_use]
     pub fn is_passive(&self) -> bool {
         self.passive
+    }
+
+    /// Something begins that may wait for the disk while it holds locks; over when it is dropped.
+    #[must_use]
+    pub fn slowly(&self) -> Arc<()> {
+        Arc::clone(&self.slow)
+    }
+
+    /// Whether something small and new can be stored without waiting: neither for the disk nor for a
+    /// lock of this process.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        Arc::strong_count(&self.slow) == 1 && self.settled.is_possible(&self.tree)
     }
 
     /// An entry answers somebody.
@@ -166,7 +182,7 @@ impl Store {
             if unsettled.is_some() {
                 meta.url = target.url();
                 let unsettled = Record {
-                    unsettled,
+                    unsettled: unsettled.map(Box::new),
                     ..record.clone()
                 };
                 meta.records = vec![unsettled];

@@ -129,6 +129,11 @@ class Cache:
         a thread. Never fails.
         """
 
+    def settle(self) -> None:
+        """Waits until what was stored is on disk, and writes that down; what isn't is read once, after
+        the system has been started anew. Belongs in a thread. Never fails.
+        """
+
     @property
     def crowded(self) -> bool:
         """Whether `make_room` has something to do: the tree is larger than ``max_size``, or was
@@ -303,9 +308,10 @@ class Exchange:
                 (RFC 9112 section 8).
         """
 
-    @property
-    def has_news(self) -> bool:
-        """Whether `commit` has something to write."""
+    def commit_at_once(self) -> bool:
+        """Stores what is whole where that takes no longer than to write it, or nothing is to be stored.
+        Returns whether it did; else `commit` does. Never fails.
+        """
 
     def commit(self) -> None:
         """Stores what is whole. Waits for the disk: belongs in a thread. Never fails."""

@@ -251,10 +251,8 @@ class Cachy:
     async def response(self, flow: http.HTTPFlow) -> None:
         """Stores what has arrived whole; nothing else is ever stored."""
         if (transaction := self.transactions.get(flow)) is not None:
-            if transaction.exchange.has_news:
+            if not transaction.exchange.commit_at_once():
                 await asyncio.to_thread(transaction.exchange.commit)
-            else:
-                transaction.exchange.commit()
             self.news.tell(transaction.exchange.number)
             if self.cache is not None and self.cache.crowded:
                 self.begin_room(self.cache)

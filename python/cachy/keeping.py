@@ -22,3 +22,4 @@ async def keep(cache: Callable[[], Cache | None]) -> None:
         await asyncio.sleep(PAUSE)
         if (current := cache()) is not None:
             await asyncio.to_thread(current.save_stats)
+            await asyncio.to_thread(current.settle)

@@ -126,9 +126,8 @@ impl Exchange {
         py.detach(|| self.0.lock().end(clean))
     }
 
-    #[getter]
-    fn has_news(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.0.lock().has_news())
+    fn commit_at_once(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.0.lock().commit_at_once())
     }
 
     fn commit(&self, py: Python<'_>) {
