@@ -18,6 +18,7 @@ NAMES = (
     "cachy_private",
     "cachy_max_size",
     "cachy_host",
+    "cachy_lane",
 )
 
 
@@ -31,6 +32,7 @@ NAMES = (
         ("cachy_max_size", "0", ["cachy_max_size", "no limit", "cachy_mode=off"]),
         ("cachy_host", "cachy.internal:80", ["cachy_host", "cachy.internal:80", "without a port"]),
         ("cachy_host", "127.0.0.1", ["cachy_host", "127.0.0.1", "host name"]),
+        ("cachy_lane", "fast", ["cachy_lane", "fast", "auto", "off"]),
         ("cachy_dirr", "/x", ["cachy_dirr", "no such option", "cachy_dir", "cachy_mode"]),
         ("cachy_dir", "", ["cachy_dir", '""', "folder"]),
         ("cachy_dir", "{file}", ["cachy_dir", "{file}", "folder"]),

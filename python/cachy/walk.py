@@ -63,4 +63,4 @@ def restore(manager: AddonManager) -> None:
     """Gives it its own way back."""
     found: Any = manager
     if type(found) is Walk:
-        found.__class__ = AddonManager
+        found.__class__ = AddonManager  # type: ignore[assignment]

@@ -50,7 +50,8 @@ class Connection:
 
     Further arguments go to `Wire`: `timeout`, `rcvbuf` (set before connecting),
     `connect` and `sni` (other names than the URL's, "" for none), `connect_headers`, `verify`, `pause`
-    (seconds of silence in a tunnel before TLS), `tunnel` (off: as to an origin).
+    (seconds of silence in a tunnel before TLS), `tunnel` (off: as to an origin), `tls` (off: without),
+    `context` (TLS of the test's own).
     """
 
     def __init__(self, proxy: Target, url: str, **wire: Any) -> None:

@@ -46,6 +46,8 @@ class Wire:
         alpn: tuple[str, ...] = (),
         tunnel: bool | None = None,
         pause: float = 0,
+        tls: bool | None = None,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self.buffer = bytearray()
         self.sock = socket.socket()
@@ -59,8 +61,12 @@ class Wire:
                 authority = connect or f"{url.authority_host}:{url.port}"
                 self._connect(authority, connect_headers or {})
             time.sleep(pause)
-            if url.scheme == "https":
-                self._tls(proxy, url.host if sni is None else sni, verify, alpn)
+            if tls if tls is not None else url.scheme == "https":
+                context = context or self._context(proxy, verify)
+                if alpn:
+                    context.set_alpn_protocols(list(alpn))
+                name = url.host if sni is None else sni
+                self.sock = context.wrap_socket(self.sock, server_hostname=name or None)
         except BaseException:
             self.sock.close()
             raise
@@ -73,16 +79,14 @@ class Wire:
         if status != 200:
             raise ConnectionRefusedError(f"CONNECT: {status} {reason}")
 
-    def _tls(self, proxy: Target, sni: str, verify: bool, alpn: tuple[str, ...]) -> None:
+    def _context(self, proxy: Target, verify: bool) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if verify:
             context.load_verify_locations(proxy.ca_pem)
         else:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        if alpn:
-            context.set_alpn_protocols(list(alpn))
-        self.sock = context.wrap_socket(self.sock, server_hostname=sni or None)
+        return context
 
     def fill(self, deadline: float | None = None) -> bool:
         """Wait for more bytes; False at the end of the stream."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mitmproxy.connection import Client
@@ -71,6 +72,8 @@ class ClientLane(asyncio.Protocol):
         #: The TLS connection as mitmproxy gets it.
         self.handed: HandedOver | None = None
         self.given = False
+        #: What is to be told to mitmproxy once it knows all else.
+        self.untold: list[Callable[[], object]] = []
         #: The CONNECT.
         self.record = b""
         self.silence: asyncio.TimerHandle | None = None
@@ -95,19 +98,20 @@ class ClientLane(asyncio.Protocol):
         self.handler.timeout_watchdog.register_activity()
         self.take(data)
 
-    def eof_received(self) -> bool | None:
+    def eof_received(self) -> bool:
         """The client sends no more."""
         if self.take == self.greet:
             self.fail_handshake()
         elif self.take != self.pass_on and (left := self.lane.drain()):
             self.hand_over(left)
         self.end()
-        return bool(self.inner.eof_received())
+        self.tell(self.inner.eof_received)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self.end()
-        self.inner.connection_lost(exc)
+        self.tell(partial(self.inner.connection_lost, exc))
 
     def pause_writing(self) -> None:
         """Enough waits for the socket."""
@@ -363,13 +367,27 @@ class ClientLane(asyncio.Protocol):
             self.inner.data_received(self.record + data)
         elif self.handed is None:
             assert self.handshake
-            self.handed = HandedOver(self.tls, self.handshake, data)
+            self.handed = HandedOver(self.tls, self.handshake, data, self.settle)
             self.inner.data_received(self.record + self.handshake.said)
         else:
             self.inner.data_received(self.handed.leave(data))
         self.unknown = False
         self.record = b""
         self.handshake = None
+
+    def tell(self, end: Callable[[], object]) -> None:
+        """Tells mitmproxy of the end, which it is not to hear before it knows of the beginning."""
+        if self.handed is None or self.handed.is_settled:
+            end()
+        else:
+            self.untold.append(end)
+
+    def settle(self) -> None:
+        """mitmproxy knows what has happened so far."""
+        loop = asyncio.get_running_loop()
+        for end in self.untold:
+            loop.call_soon(end)
+        self.untold.clear()
 
     def give_tls(self) -> HandedOver | None:
         """The TLS connection for mitmproxy's layer; `None`: it makes its own, or one inside, of which

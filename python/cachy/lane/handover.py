@@ -1,5 +1,6 @@
 """What mitmproxy's layers get in the place of a TLS connection that the lane has begun."""
 
+from collections.abc import Callable
 from typing import Any
 
 from OpenSSL import SSL
@@ -13,14 +14,22 @@ NUDGE = b"\0"
 class HandedOver:
     """A TLS connection in the middle of its life, for a layer that believes to see its beginning."""
 
-    def __init__(self, connection: SSL.Connection, handshake: Handshake, plain: bytes) -> None:
+    def __init__(
+        self,
+        connection: SSL.Connection,
+        handshake: Handshake,
+        plain: bytes,
+        settled: Callable[[], object],
+    ) -> None:
         """For a layer that will hear what the client said in the handshake.
 
         Args:
             connection: In whatever state.
             handshake: How it began.
             plain: What was decrypted, and is for the layer.
+            settled: Called each time the layer has got all that was left for it.
         """
+        self.settled = settled
         self.connection = connection
         #: Bytes to come that the connection has had.
         self.seen = len(handshake.said)
@@ -47,6 +56,8 @@ class HandedOver:
         """As the original, of what the connection hasn't had."""
         known = min(self.seen, len(data))
         self.seen -= known
+        if known and self.is_settled:
+            self.settled()
         if known == len(data):
             return known
         return known + self.connection.bio_write(data[known:])
@@ -61,6 +72,8 @@ class HandedOver:
         """As the original, after what the lane has left."""
         if self.plain:
             data, self.plain = self.plain[:most], self.plain[most:]
+            if self.is_settled:
+                self.settled()
             return data
         return self.connection.recv(most, flags)
 

@@ -1,0 +1,363 @@
+"""The fast lane: hits that are no flows, and nobody notices, but for the speed."""
+
+import re
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+
+from cachy import addon_path
+from support.client import Connection, Incomplete, fetch
+from support.factory import ProxyFactory
+from support.flows import flows
+from support.message import split_url
+from support.origin import Origin
+from support.pattern import Pattern
+from support.proxy import Proxy
+from support.tree import wait_until
+from support.wire import Wire
+
+WHOLE = b"0123456789" * 100
+#: Requests for what is stored or placed: method, path, fields.
+ASKED = [
+    ("GET", "/whole.txt", {}),
+    ("HEAD", "/whole.txt", {}),
+    ("GET", "/whole.txt", {"Range": "bytes=10-19"}),
+    ("GET", "/whole.txt", {"Range": "bytes=0-1,5-6"}),
+    ("GET", "/whole.txt", {"Range": "bytes=5000-"}),
+    ("GET", "/whole.txt", {"If-None-Match": '"tag"'}),
+    ("GET", "/whole.txt", {"If-Match": '"other"'}),
+    ("GET", "/empty", {}),
+    ("GET", "/gone", {}),
+    ("GET", "/moved", {}),
+    ("HEAD", "/moved", {}),
+    ("GET", "/folder", {}),
+    ("GET", "/placed.html", {}),
+    ("GET", "/linked", {}),
+    ("GET", "/large.bin", {}),
+    ("GET", "/large.bin", {"Range": "bytes=7-200000"}),
+    ("GET", "/whole.txt", {"Connection": "close"}),
+]
+LARGE = Pattern(300_000)
+
+
+@pytest.fixture
+def stored(origin: Origin, start_proxy: ProxyFactory, cachy_dir: Path, host: str) -> Proxy:
+    """A proxy whose tree answers all that is `ASKED`."""
+    site = f"https://{host}"
+    fields = [("X-Two", "a"), ("x-two", "b"), ("Cache-Control", "max-age=9999")]
+    origin.route(f"{site}/whole.txt", WHOLE, etag='"tag"', headers=fields)
+    origin.route(f"{site}/empty", b"")
+    origin.route(f"{site}/gone", b"no more", 404)
+    origin.route(f"{site}/moved", b"", 302, headers={"Location": "/whole.txt"})
+    origin.route(f"{site}/large.bin", LARGE)
+    proxy = start_proxy()
+    for path in ("/whole.txt", "/empty", "/gone", "/moved", "/large.bin"):
+        fetch(proxy, site + path)
+    (cachy_dir / host / "placed.html").write_bytes(b"<p>mine</p>")
+    (cachy_dir / host / "linked").symlink_to("410")
+    (cachy_dir / host / "folder").mkdir()
+    (cachy_dir / host / "folder" / "index.html").write_bytes(b"index")
+    return proxy
+
+
+def everything(proxy: Proxy, host: str) -> list[bytes]:
+    """What comes over the wire for all that is `ASKED`, on one connection, whatever the hour."""
+    got = []
+    with Connection(proxy, f"https://{host}/") as client:
+        for method, path, fields in ASKED:
+            client.send_request(f"https://{host}{path}", method, fields)
+            head = client.wire.read_until(b"\r\n\r\n")
+            bodiless = method == "HEAD" or b" 304 " in head
+            length = 0 if bodiless else int(re.findall(rb"(?i)content-length: (\d+)", head)[0])
+            body = b""
+            while len(body) < length:
+                if not client.wire.buffer:
+                    assert client.wire.fill(), path
+                body += client.wire.take(length - len(body))
+            head = re.sub(rb"(?i)\r\n(age|date): [^\r]*", rb"\r\n\1: x", head)
+            # The boundary is another one each time.
+            boundary = re.findall(rb"boundary=(\S+)", head)
+            for mark in boundary:
+                head, body = head.replace(mark, b"-"), body.replace(mark, b"-")
+            got.append(head + body)
+        assert not client.wire.fill(), "the last one asked to close"
+    return got
+
+
+def test_the_same_bytes(stored: Proxy, start_proxy: ProxyFactory, host: str) -> None:
+    """Heads in the same order and case, bodies, statuses: only that they are no flows."""
+    slow = start_proxy(options={"cachy_lane": "off"})
+    before = flows(stored, host)
+    fast = everything(stored, host)
+    assert fast == everything(slow, host)
+    assert all(b"Cache-Status: cachy; hit" in answer for answer in fast)
+    assert flows(stored, host) == before
+    assert flows(slow, host) == [f"{method} {path}" for method, path, _ in ASKED]
+
+
+@pytest.mark.parametrize("scheme", ["https", "http"])
+def test_there_and_back(shared_proxy: Proxy, origin: Origin, host: str, scheme: str) -> None:
+    """What isn't for the lane goes mitmproxy's way, in the middle of a connection, and the next hit is
+    in the lane again.
+    """
+    site = f"{scheme}://{host}"
+    for name in "abc":
+        origin.route(f"{site}/{name}", name.encode() * 10)
+    origin.route(f"{site}/posted", b"posted")
+    fetch(shared_proxy, f"{site}/a")
+    before = len(flows(shared_proxy, host))
+    with Connection(shared_proxy, f"{site}/a") as client:
+        for _ in range(2):
+            assert client.fetch().cache_status == "cachy; hit"
+        assert "uri-miss" in client.fetch(f"{site}/b").cache_status
+        assert client.fetch(f"{site}/b").cache_status == "cachy; hit"
+        assert client.fetch(f"{site}/posted", "POST", body=b"x" * 100_000).body == b"posted"
+        assert client.fetch(f"{site}/a").body == b"a" * 10
+        fields = {"Authorization": "Basic eDp5"}
+        assert "authorization" in client.fetch(f"{site}/c", headers=fields).cache_status
+        assert client.fetch(f"{site}/b").cache_status == "cachy; hit"
+    found = [line for line in flows(shared_proxy, host) if not line.startswith("CONNECT")]
+    assert found[before:] == ["GET /b", "POST /posted", "GET /c"]
+    assert [request.target for request in origin.requests].count("/a") == 1
+
+
+def test_pipelined(stored: Proxy, origin: Origin, host: str) -> None:
+    """Small and large hits, misses, and a last one whose head comes in two parts."""
+    site = f"https://{host}"
+    origin.route(f"{site}/new", b"new")
+    paths = ["/whole.txt", "/large.bin", "/new", "/large.bin", "/gone", "/whole.txt", "/moved"]
+    with Connection(stored, site + "/") as client:
+        for path in paths:
+            client.send_request(site + path)
+        client.wire.sock.sendall(b"GET /whole.txt HTTP/1.1\r\nHo")
+        for path in paths:
+            reply = client.read_head()
+            body = client.read_to_end()
+            if path == "/large.bin":
+                assert body == LARGE.slice(0, LARGE.size)
+            assert reply.cache_status == (
+                "cachy; fwd=uri-miss; stored" if path == "/new" else "cachy; hit"
+            )
+        client.send_raw(f"st: {host}\r\n\r\n".encode())
+        assert client.read_head().status == 200
+        assert client.read_to_end() == WHOLE
+
+
+def test_byte_by_byte(stored: Proxy, host: str) -> None:
+    """Each byte of two requests is a record of its own."""
+    head = f"GET /whole.txt HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n".encode()
+    with Connection(stored, f"https://{host}/") as client:
+        for _ in range(2):
+            for number in range(len(head)):
+                client.wire.sock.sendall(head[number : number + 1])
+            assert client.read_head().cache_status == "cachy; hit"
+            assert client.read_to_end() == WHOLE
+
+
+def test_who_takes_nothing_gets_nothing(stored: Proxy, host: str) -> None:
+    """A client that asks and asks, and doesn't read, fills no memory; others are served meanwhile."""
+    site, before = f"https://{host}", stored.rss_kb()
+    asked = 400
+    with Connection(stored, site + "/", rcvbuf=4096) as client:
+        client.wire.sock.settimeout(0.5)
+        sent = 0
+        try:
+            while sent < asked:
+                client.send_request(f"{site}/large.bin")
+                sent += 1
+        except TimeoutError:
+            pass  # It isn't even listened to.
+        assert fetch(stored, f"{site}/whole.txt").cache_status == "cachy; hit"
+        assert stored.rss_kb() - before < 20_000
+        client.wire.sock.settimeout(10)
+        for _ in range(5):
+            assert client.read_head().status == 200
+            assert client.read_to_end() == LARGE.slice(0, LARGE.size)
+
+
+def test_change_is_seen_at_once(stored: Proxy, cachy_dir: Path, origin: Origin, host: str) -> None:
+    """What people do to the tree holds for the next request, on the connection that is open."""
+    site, file = f"https://{host}", cachy_dir / host / "whole.txt"
+    origin.route(f"{site}/whole.txt", b"again")
+    with Connection(stored, f"{site}/whole.txt") as client:
+        assert client.fetch().body == WHOLE
+        for number in range(20):
+            file.write_bytes(b"%d" % number)
+            assert client.fetch().body == b"%d" % number
+        # As long as before, in the same moment.
+        for number in range(10, 30):
+            with file.open("r+b") as there:
+                there.write(b"%d" % number)
+            assert client.fetch().body == b"%d" % number
+        other = file.with_name("other")
+        other.write_bytes(b"moved here")
+        other.rename(file)
+        assert client.fetch().body == b"moved here"
+        file.unlink()
+        file.symlink_to("404")
+        assert client.fetch().status == 404
+        file.unlink()
+        file.symlink_to("placed.html")
+        assert client.fetch().body == b"<p>mine</p>"
+        file.unlink()
+        assert client.fetch().body == b"again"
+        assert client.fetch().cache_status == "cachy; hit"
+        folder = cachy_dir / host
+        folder.rename(folder.with_name("elsewhere"))
+        assert "uri-miss" in client.fetch().cache_status
+
+
+def test_nothing_outside(
+    stored: Proxy, cachy_dir: Path, tmp_path: Path, origin: Origin, host: str
+) -> None:
+    """A folder that becomes a link out of the tree: what lay there was a hit before, and is none now."""
+    site, folder = f"https://{host}", cachy_dir / host
+    with Connection(stored, f"{site}/whole.txt") as client:
+        for _ in range(2):
+            assert client.fetch().cache_status == "cachy; hit"
+        folder.rename(tmp_path / "outside")
+        folder.symlink_to(tmp_path / "outside")
+        assert "hit" not in client.fetch().cache_status
+
+
+def test_body_cut_under_the_reader(stored: Proxy, cachy_dir: Path, host: str) -> None:
+    """Somebody truncates a large file while it is sent: the connection breaks off, nothing is made up."""
+    huge = cachy_dir / host / "huge.bin"
+    with huge.open("wb") as file:
+        file.truncate(100_000_000)
+    with Connection(stored, f"https://{host}/huge.bin", rcvbuf=4096) as client:
+        client.send_request()
+        assert client.read_head().status == 200
+        client.read_exactly(1000)
+        with huge.open("r+b") as file:
+            file.truncate(1000)
+        with pytest.raises((Incomplete, ConnectionError)):
+            client.digest_to_end()
+
+
+def test_another_addon_sees_everything(
+    start_proxy: ProxyFactory, tmp_path: Path, cachy_dir: Path, host: str
+) -> None:
+    """Where a script has a hook for requests, nothing goes past it."""
+    (cachy_dir / host).mkdir(parents=True)
+    (cachy_dir / host / "a").write_bytes(b"mine")
+    script = tmp_path / "seeing.py"
+    script.write_text("def response(flow): flow.response.headers['X-Seen'] = 'yes'\n")
+    proxy = start_proxy(scripts=[Path(addon_path()), script], options={"cachy_dir": str(cachy_dir)})
+    with Connection(proxy, f"https://{host}/a") as client:
+        for _ in range(3):
+            reply = client.fetch()
+            assert (reply.header("x-seen"), reply.cache_status) == ("yes", "cachy; hit")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cachy_lane": "off"},
+        {"modify_headers": "/~q/X-A/b"},
+        {"block_list": "/nothing/404"},
+        {"anticache": True},
+        {"flow_detail": 2},
+    ],
+)
+def test_options_that_want_flows(
+    start_proxy: ProxyFactory, cachy_dir: Path, host: str, options: dict[str, str | int | bool]
+) -> None:
+    """What mitmproxy is set up to do with requests, it does with all of them."""
+    (cachy_dir / host).mkdir(parents=True)
+    (cachy_dir / host / "a").write_bytes(b"mine")
+    proxy = start_proxy(options=options)
+    with Connection(proxy, f"https://{host}/a") as client:
+        for _ in range(2):
+            assert client.fetch().body == b"mine"
+    wait_until(lambda: flows(proxy, host).count("GET /a") == 2)
+
+
+def test_client_that_speaks_http2_alone(shared_proxy: Proxy, cachy_dir: Path, host: str) -> None:
+    """It gets HTTP/2; who also speaks HTTP/1.1 gets that."""
+    for offered, chosen in ((("h2",), "h2"), (("h2", "http/1.1"), "http/1.1"), ((), None)):
+        with Connection(shared_proxy, f"https://{host}/", alpn=offered) as client:
+            sock = client.wire.sock
+            assert isinstance(sock, ssl.SSLSocket)
+            assert sock.selected_alpn_protocol() == chosen
+
+
+def test_client_without_elliptic_certificates(stored: Proxy, host: str) -> None:
+    """It gets what mitmproxy itself makes."""
+    context = ssl.create_default_context(cafile=stored.ca_pem)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
+    with Connection(stored, f"https://{host}/whole.txt", context=context) as client:
+        for _ in range(2):
+            assert client.fetch().body == WHOLE
+
+
+def test_client_that_trusts_us_not(start_proxy: ProxyFactory, host: str) -> None:
+    """The log says what it says without the lane."""
+    proxy = start_proxy()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        Connection(
+            proxy, f"https://{host}/", context=ssl.create_default_context(cafile=None)
+        ).close()
+    wait_until(lambda: "does not trust the proxy's certificate" in proxy.log())
+    assert host in proxy.log()
+
+
+def test_other_names_in_tls(stored: Proxy, host: str) -> None:
+    """Whoever asks for another name, or for none, gets a certificate for it, and no hit of the site's."""
+    with Connection(
+        stored, f"https://{host}/whole.txt", sni="other.example", verify=False
+    ) as client:
+        assert "hit" not in client.fetch().cache_status
+    with Connection(stored, f"https://{host}/whole.txt", sni="", verify=False) as client:
+        assert client.fetch().cache_status == "cachy; hit"
+
+
+def test_unfinished(stored: Proxy, origin: Origin, host: str) -> None:
+    """Clients that leave in the middle of CONNECT, of a handshake, of a head, of a body: none is missed."""
+    url = split_url(f"https://{host}/whole.txt")
+    for sent in (
+        b"CON",
+        f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode(),
+        f"CONNECT {host}:443 HTTP/1.1\r\n\r\n\x16\x03\x01\x00".encode(),
+        f"GET http://{host}/whole".encode(),
+        b"\x00\xff",
+    ):
+        wire = Wire(stored, url, tunnel=False, tls=False)
+        wire.sock.sendall(sent)
+        wire.close()
+    for sent in (b"GET /whole", f"GET /large.bin HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()):
+        with Connection(stored, f"https://{host}/", rcvbuf=4096) as client:
+            client.wire.sock.sendall(sent)
+    assert fetch(stored, f"https://{host}/whole.txt").cache_status == "cachy; hit"
+    fds = stored.open_fds()
+    wait_until(lambda: stored.open_fds() <= fds)
+
+
+def test_while_another_one_takes_much(stored: Proxy, cachy_dir: Path, host: str) -> None:
+    """A client in the middle of a large body keeps nobody waiting."""
+    with (cachy_dir / host / "huge.bin").open("wb") as file:
+        file.truncate(200_000_000)
+    with Connection(stored, f"https://{host}/huge.bin") as large:
+        large.send_request()
+        large.read_head()
+        large.read_exactly(1000)
+        with Connection(stored, f"https://{host}/whole.txt") as small:
+            for _ in range(50):
+                assert small.fetch().body == WHOLE
+        length, _ = large.digest_to_end()
+        assert length + 1000 == 200_000_000
+
+
+def test_origin_is_asked_when_it_is_time(shared_proxy: Proxy, origin: Origin, host: str) -> None:
+    """The lane has no freshness of its own: what is over is checked."""
+    url = f"https://{host}/page"
+    origin.route(url, b"page", etag='"e"', headers={"Cache-Control": "max-age=1"})
+    with Connection(shared_proxy, url) as client:
+        client.fetch()
+        begun = time.monotonic()
+        while client.fetch().cache_status == "cachy; hit":
+            assert time.monotonic() - begun < 10
+    assert [request.header("if-none-match") for request in origin.requests] == [None, '"e"']
