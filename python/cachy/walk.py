@@ -50,6 +50,5 @@ def shorten(manager: AddonManager) -> None:
 
 def restore(manager: AddonManager) -> None:
     """Gives it its own way back."""
-    found: Any = manager
-    if type(found) is Walk:
-        found.__class__ = AddonManager
+    if type(manager) is Walk:
+        setattr(manager, "__class__", AddonManager)  # noqa: B010 - narrower to mypy than it is.
