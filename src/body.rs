@@ -67,6 +67,15 @@ impl Body {
         }
     }
 
+    /// Whether the next `bytes` that arrive are the very next of this body, which are passed on from
+    /// memory then.
+    pub fn pass_on(&mut self, bytes: u64) -> bool {
+        match self {
+            Self::Growing(reader) => reader.pass_on(bytes),
+            Self::Bytes(_) | Self::File { .. } | Self::Parts(_) => false,
+        }
+    }
+
     /// Reads up to `most` bytes.
     ///
     /// # Errors

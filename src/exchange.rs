@@ -277,7 +277,12 @@ impl Exchange {
         let Some(flight) = &mut self.flight else {
             return true;
         };
+        let was_storing = flight.is_storing();
         let whole = flight.end(&self.store) && (clean || !self.by_closing);
+        let failed = was_storing && !flight.is_storing();
+        if failed {
+            self.finish(Outcome::Apart);
+        }
         if !whole {
             self.record = None;
         }

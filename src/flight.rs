@@ -1,10 +1,8 @@
 //! One response on its way from upstream: to the tree if it may be stored, and to the client.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
-
-use sha2::{Digest, Sha256};
 
 use crate::body::Body;
 use crate::coding::Decoder;
@@ -18,6 +16,7 @@ use crate::pipe::Pipe;
 use crate::place::Temp;
 use crate::store::{Kept, Store};
 use crate::tree::Stat;
+use crate::writer::{Failure, Writer};
 
 /// A status with a larger body than this, bytes, is passed on without being stored.
 const STATUS_BODY: usize = 1 << 20;
@@ -41,12 +40,7 @@ enum Keep {
     /// It is passed on alone.
     Nothing,
     /// The body goes to a file.
-    File {
-        temp: Temp,
-        file: File,
-        hash: Sha256,
-        size: u64,
-    },
+    File { temp: Temp, writer: Writer },
     /// The body goes to the metadata, beside a link or the fact that a slash is added.
     Status {
         link: Option<StatusLink>,
@@ -76,7 +70,22 @@ impl Flight {
         decode: bool,
         announced: Option<u64>,
     ) -> Self {
-        let mut read = None;
+        let made = (storing == Storing::File).then(|| new_file(store));
+        let (file, made) = match made {
+            Some(Ok((temp, file, read))) => (Some(read), Some((temp, file))),
+            Some(Err(error)) => {
+                store.troubles.say(&error);
+                (None, None)
+            }
+            None => (None, None),
+        };
+        let announced_body = announced.filter(|_| !decode);
+        let status = matches!(storing, Storing::Link(_) | Storing::Slash);
+        let mut pipe = Pipe::new(number, file, announced_body);
+        if !(decode || status) {
+            pipe = pipe.plain();
+        }
+        let pipe = Arc::new(pipe);
         let keep = match storing {
             Storing::Nothing => Keep::Nothing,
             Storing::Slash => Keep::Status {
@@ -87,24 +96,16 @@ impl Flight {
                 link: Some(link),
                 body: Vec::new(),
             },
-            Storing::File => match new_file(store) {
-                Ok((temp, file, reader)) => {
-                    read = Some(reader);
-                    Keep::File {
-                        temp,
-                        file,
-                        hash: Sha256::new(),
-                        size: 0,
-                    }
-                }
-                Err(error) => {
-                    store.troubles.say(&error);
-                    Keep::Nothing
-                }
+            Storing::File => match made {
+                Some((temp, file)) => Keep::File {
+                    temp,
+                    writer: Writer::new(file, Arc::clone(&pipe)),
+                },
+                None => Keep::Nothing,
             },
         };
         Self {
-            pipe: Arc::new(Pipe::new(number, read, announced.filter(|_| !decode))),
+            pipe,
             keep,
             decoder: decode.then(Decoder::default),
             announced,
@@ -139,7 +140,7 @@ impl Flight {
     /// Whether that file is small.
     #[must_use]
     pub fn is_small_file(&self) -> bool {
-        matches!(self.keep, Keep::File { size, .. } if size <= SMALL)
+        matches!(&self.keep, Keep::File { writer, .. } if writer.size() <= SMALL)
     }
 
     /// How many clients read it.
@@ -191,6 +192,11 @@ impl Flight {
         if let Some(mut decoder) = self.decoder.take() {
             whole &= decoder.finish(|piece| self.keep(store, piece)).is_ok();
         }
+        if let Keep::File { writer, .. } = &mut self.keep
+            && let Err(failure) = writer.catch_up()
+        {
+            self.fail(store, failure);
+        }
         whole
     }
 
@@ -216,18 +222,16 @@ impl Flight {
         let mut body = None;
         let temp = match std::mem::replace(&mut self.keep, Keep::Nothing) {
             Keep::Nothing => return Ok(None),
-            Keep::File {
-                temp,
-                file,
-                hash,
-                size,
-            } => {
+            Keep::File { temp, writer } => {
                 let failed = |e| Error::io("write", store.tree.root(), e);
+                let size = writer.size();
+                let written = writer.finish().map_err(|failure| failed(failure.0))?;
+                let (file, digest) = written.digest();
                 let stat = Stat::of(&file.metadata().map_err(failed)?);
                 debug_assert_eq!(stat.size, size);
                 record.stored = Stored::File {
                     seen: Seen::from(stat),
-                    sha256: hex(&hash.finalize()),
+                    sha256: hex(&digest),
                 };
                 body = Some(file);
                 Some(temp)
@@ -256,29 +260,29 @@ impl Flight {
         Ok(Some(kept))
     }
 
+    fn fail(&mut self, store: &Store, failure: Failure) {
+        let path = store.tree.path(".cachy/tmp");
+        store.troubles.say(&Error::io("write to", path, failure.0));
+        // What was written stays readable through the pipe's own descriptor.
+        self.keep = Keep::Nothing;
+    }
+
     fn keep(&mut self, store: &Store, bytes: &[u8]) {
         match &mut self.keep {
-            Keep::Nothing => self.pipe.queue(bytes.to_vec()),
-            Keep::File {
-                file, hash, size, ..
-            } => match file.write_all(bytes) {
-                Ok(()) => {
-                    hash.update(bytes);
-                    *size += bytes.len() as u64;
-                    self.pipe.wrote(bytes.len() as u64);
+            Keep::Nothing => {
+                self.pipe.handed(bytes.len() as u64);
+                self.pipe.queue(bytes.to_vec());
+            }
+            Keep::File { writer, .. } => {
+                if let Err(failure) = writer.write(bytes) {
+                    self.fail(store, failure);
                 }
-                Err(error) => {
-                    let path = store.tree.path(".cachy/tmp");
-                    store.troubles.say(&Error::io("write to", path, error));
-                    // What was written stays readable through the pipe's own descriptor.
-                    self.keep = Keep::Nothing;
-                    self.pipe.queue(bytes.to_vec());
-                }
-            },
+            }
             Keep::Status { body, .. } => {
                 // Small, so that the client gets it when it is stored.
                 body.extend_from_slice(bytes);
                 if body.len() > STATUS_BODY {
+                    self.pipe.handed(body.len() as u64);
                     self.pipe.queue(std::mem::take(body));
                     self.keep = Keep::Nothing;
                 }

@@ -5,10 +5,14 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::body::{Chunk, read_at};
+
+/// How long a reader waits for bytes that are just being written.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// One body under way.
 #[derive(Debug)]
@@ -19,11 +23,17 @@ pub struct Pipe {
     /// Of a body whose length was announced, the last byte is held back until it is closed: who
     /// has all of it finds it in the tree.
     announced: Option<u64>,
+    /// What comes from upstream goes to the clients as it is, and when it comes.
+    plain: bool,
     state: Mutex<State>,
+    /// Something that was handed over can be read.
+    moved: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// Bytes that have come; what isn't written or queued yet soon will be.
+    handed: u64,
     /// Bytes that lie in the file.
     written: u64,
     /// Bytes behind those, dropped when every reader has them.
@@ -70,8 +80,17 @@ impl Pipe {
             number,
             announced: announced.filter(|_| file.is_some()),
             file,
+            plain: false,
             state: Mutex::default(),
+            moved: Condvar::new(),
         }
+    }
+
+    /// What comes goes to the clients as it is, and when it comes.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.plain = true;
+        self
     }
 
     /// The flight's number.
@@ -86,11 +105,17 @@ impl Pipe {
         self.announced
     }
 
+    /// So many bytes more have come, and will be written or queued at once.
+    pub fn handed(&self, bytes: u64) {
+        self.state.lock().handed += bytes;
+    }
+
     /// The writer has put this many bytes more into the file.
     pub fn wrote(&self, bytes: u64) {
         let mut state = self.state.lock();
         state.written += bytes;
         state.queue_at = state.written;
+        self.moved.notify_all();
     }
 
     /// Bytes that lie in the file.
@@ -104,6 +129,7 @@ impl Pipe {
         let mut state = self.state.lock();
         state.queue.push_back(bytes);
         state.trim();
+        self.moved.notify_all();
     }
 
     /// Bytes that wait in memory for the slowest reader.
@@ -171,7 +197,22 @@ impl Reader {
         Some(end.saturating_sub(self.at))
     }
 
-    /// Reads up to `most` bytes.
+    /// Whether the next `bytes` that come are the very next for this client, who gets them from
+    /// memory then, and counts as having read them. Never the last one of an announced length.
+    pub fn pass_on(&mut self, bytes: u64) -> bool {
+        let pipe = &self.pipe;
+        let mut state = pipe.state.lock();
+        let last = pipe.announced.is_some_and(|all| self.at + bytes >= all);
+        let next = self.at == state.handed && state.end == End::Open;
+        if !pipe.plain || self.end.is_some() || last || !next {
+            return false;
+        }
+        self.at += bytes;
+        state.readers.insert(self.id, self.at);
+        true
+    }
+
+    /// Reads up to `most` bytes. Waits for a moment for what has come and isn't written yet.
     ///
     /// # Errors
     /// `UnexpectedEof` where the fetch broke off.
@@ -181,7 +222,12 @@ impl Reader {
         }
         let left = self.end.map_or(u64::MAX, |end| end - self.at);
         let most = most.min(usize::try_from(left).unwrap_or(usize::MAX));
-        let state = self.pipe.state.lock();
+        let mut state = self.pipe.state.lock();
+        while self.at < state.handed && self.at >= state.queue_at + state.queued() {
+            if self.pipe.moved.wait_for(&mut state, PATIENCE).timed_out() {
+                return Ok(Chunk::Later);
+            }
+        }
         let end = match self.pipe.announced {
             Some(all) if state.end == End::Open && state.queue.is_empty() => {
                 state.written.min(all.saturating_sub(1))

@@ -395,6 +395,14 @@ class Body:
     def flight(self) -> int | None:
         """The number of the flight in which it is still arriving."""
 
+    def pass_on(self, bytes: int) -> bool:
+        """Whether the next bytes that arrive are the very next of this body. Then they count as read,
+        and whoever has them passes them on. Never the last of a body whose length was announced.
+
+        Args:
+            bytes: How many.
+        """
+
     def read(self, most: int) -> bytes | None:
         """The next bytes; ``b""`` at the end, ``None`` where none have arrived yet.
 

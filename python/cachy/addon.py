@@ -1,6 +1,7 @@
 """The hooks: each carries a question to the core and its answer to mitmproxy."""
 
 import asyncio
+import gc
 import logging
 import os
 from collections.abc import Set as AbstractSet
@@ -66,6 +67,8 @@ class Cachy:
     def running(self) -> None:
         """The start is over."""
         self.started = True
+        # What is there now stays: some 100,000 objects that each full collection would go through.
+        gc.freeze()
         self.keeper = asyncio.create_task(keeping.keep(lambda: self.cache))
 
     def refuse(self, error: Exception) -> None:

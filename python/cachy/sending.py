@@ -141,6 +141,21 @@ class SendingStream(HttpStream):
             sent += len(chunk)
             yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
 
+    def pass_on(self, size: int) -> bool:
+        """Whether the client takes what has just come from upstream, without reading it from the file:
+        it is what comes next for it, and it has room.
+
+        Args:
+            size: How many bytes it is.
+        """
+        return (
+            self.source is not None
+            and self.awaited_room is None
+            and not self.parent.is_window_closed(self.stream_id)
+            and room.has_room(self.context.client)
+            and self.source.pass_on(size)
+        )
+
     def await_room(self) -> CommandGenerator[None]:
         """Has `pump` called again when the client's socket has room."""
         hook: Any = room.CachyRoomHook(room.Room(self.context.client))

@@ -137,12 +137,15 @@ class CachyStream(FetchingStream):
         transaction, response = self.transaction, self.flow.response
         assert transaction and response
         if isinstance(event, ResponseData):
+            passed = not self.head_waits and self.pass_on(len(event.data))
             try:
                 transaction.exchange.write(event.data)
             except OSError as error:
                 yield SendHttp(give_up(self.stream_id, "unreadable"), self.context.server)
                 yield from self.no_body(f"the body can't be decoded: {error}")
                 return
+            if passed:
+                yield SendHttp(ResponseData(self.stream_id, event.data), self.context.client)
             yield from self.arrived()
         elif isinstance(event, ResponseTrailers):
             if is_multiplexed(self.flow.request):

@@ -1,9 +1,9 @@
 """The way of a hook through the addons, shorter: mitmproxy sets up a context manager, two generators
 and a coroutine for each of its 37 addons, twice a hook, though hardly any of them has a handler.
 
-Nothing is remembered: each addon is asked for its handler when its turn comes, as in the original,
-and gets what follows only where there is one. So whatever is added, removed, replaced or set on an
-addon meanwhile is seen in the same moment as by mitmproxy's own walk.
+Nothing is remembered: each addon is asked for its handler when its turn comes, as in the original. So
+whatever is added, removed, replaced or set on an addon meanwhile is seen in the same moment as by
+mitmproxy's own walk.
 """
 
 import inspect
@@ -19,10 +19,20 @@ class Walk(AddonManager):
     async def trigger_event(self, event: hooks.Hook) -> None:
         """As the original."""
         name = event.name
+        args: list[Any] | None = None
         for addon in self.chain:
             try:
-                if hasattr(addon, name) or hasattr(addon, "addons"):
+                if hasattr(addon, "addons"):
                     await self.invoke_addon(addon, event)
+                elif handler := getattr(addon, name, None):
+                    if not callable(handler):
+                        await self.invoke_addon(addon, event)
+                        continue
+                    if args is None:
+                        args = event.args()
+                    result = handler(*args)
+                    if result is not None and inspect.isawaitable(result):
+                        await result
             except exceptions.AddonHalt:
                 return
             except exceptions.OptionsError:
@@ -31,15 +41,6 @@ class Walk(AddonManager):
                 # Says what the original says.
                 with safecall():
                     raise
-
-    async def invoke_addon(self, addon: Any, event: hooks.Hook) -> None:
-        """As the original."""
-        if hasattr(addon, "addons") or not callable(handler := getattr(addon, event.name, None)):
-            await super().invoke_addon(addon, event)
-            return
-        result = handler(*event.args())
-        if result is not None and inspect.isawaitable(result):
-            await result
 
     def trigger(self, event: hooks.Hook) -> None:
         """As the original: also every line of the log comes by here."""
@@ -61,6 +62,5 @@ def shorten(manager: AddonManager) -> None:
 
 def restore(manager: AddonManager) -> None:
     """Gives it its own way back."""
-    found: Any = manager
-    if type(found) is Walk:
-        found.__class__ = AddonManager  # type: ignore[assignment]
+    if type(manager) is Walk:
+        setattr(manager, "__class__", AddonManager)  # noqa: B010 - narrower to mypy than it is.

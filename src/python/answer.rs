@@ -160,6 +160,10 @@ impl Body {
         self.0.lock().flight()
     }
 
+    fn pass_on(&self, bytes: u64) -> bool {
+        self.0.lock().pass_on(bytes)
+    }
+
     fn read<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
         match py.detach(|| self.0.lock().read(most)) {
             Ok(body::Chunk::Bytes(bytes)) => {

@@ -1,0 +1,209 @@
+//! A body on its way to its file: written and hashed at once, and as soon as it is large, by a thread
+//! of its own, so that the event loop has nothing to do with it but to hand it over.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use sha2::{Digest, Sha256};
+
+use crate::pipe::Pipe;
+
+/// From so many bytes on a body is written by a thread.
+const LARGE: u64 = 1 << 20;
+/// So many pieces wait for it; they are as large as what comes in at once, 256 KB at most.
+const WAITING: usize = 8;
+
+/// A file that is being written.
+#[derive(Debug)]
+pub struct Writer {
+    pipe: Arc<Pipe>,
+    way: Way,
+    handed: u64,
+}
+
+#[derive(Debug)]
+enum Way {
+    Here(Written),
+    Behind {
+        pieces: SyncSender<Vec<u8>>,
+        thread: JoinHandle<Result<Written, Failure>>,
+        failed: Arc<AtomicBool>,
+    },
+    /// It has failed.
+    Nowhere,
+}
+
+/// A file, and what has been written of it.
+#[derive(Debug)]
+pub struct Written {
+    /// Open for reading and writing.
+    pub file: File,
+    hash: Sha256,
+}
+
+/// It can't be written any more. All that was handed over is in the pipe, in the file or behind it.
+#[derive(Debug)]
+pub struct Failure(pub io::Error);
+
+impl Written {
+    /// The SHA-256 of what has been written.
+    #[must_use]
+    pub fn digest(self) -> (File, sha2::digest::Output<Sha256>) {
+        (self.file, self.hash.finalize())
+    }
+
+    fn write(&mut self, bytes: &[u8], pipe: &Pipe) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        pipe.wrote(bytes.len() as u64);
+        self.hash.update(bytes);
+        Ok(())
+    }
+}
+
+impl Writer {
+    /// Begins with an empty file, from which the pipe reads.
+    #[must_use]
+    pub fn new(file: File, pipe: Arc<Pipe>) -> Self {
+        let hash = Sha256::new();
+        Self {
+            pipe,
+            way: Way::Here(Written { file, hash }),
+            handed: 0,
+        }
+    }
+
+    /// Bytes that were handed over.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.handed
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// `Failure`, with which it ends.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.handed += bytes.len() as u64;
+        self.pipe.handed(bytes.len() as u64);
+        match std::mem::replace(&mut self.way, Way::Nowhere) {
+            Way::Here(mut written) => {
+                if let Err(error) = written.write(bytes, &self.pipe) {
+                    self.pipe.queue(bytes.to_vec());
+                    return Err(Failure(error));
+                }
+                self.way = if self.handed < LARGE {
+                    Way::Here(written)
+                } else {
+                    self.behind(written)
+                };
+            }
+            Way::Behind {
+                pieces,
+                thread,
+                failed,
+            } => {
+                // It takes all that it is sent, also when it has failed.
+                let _ = pieces.send(bytes.to_vec());
+                if failed.load(Ordering::Relaxed) {
+                    drop(pieces);
+                    return join(thread).map(|_| ());
+                }
+                self.way = Way::Behind {
+                    pieces,
+                    thread,
+                    failed,
+                };
+            }
+            Way::Nowhere => {}
+        }
+        Ok(())
+    }
+
+    fn behind(&self, written: Written) -> Way {
+        let (pieces, waiting) = sync_channel(WAITING);
+        let failed = Arc::new(AtomicBool::new(false));
+        let (pipe, flag) = (Arc::clone(&self.pipe), Arc::clone(&failed));
+        // Only where threads can't be had: it goes on as it began.
+        let Ok(file) = written.file.try_clone() else {
+            return Way::Here(written);
+        };
+        let hash = written.hash.clone();
+        let work = move || {
+            let mut written = Written { file, hash };
+            drain(&waiting, &mut written, &pipe, &flag)?;
+            Ok(written)
+        };
+        match std::thread::Builder::new()
+            .name("cachy-writer".into())
+            .spawn(work)
+        {
+            Ok(thread) => Way::Behind {
+                pieces,
+                thread,
+                failed,
+            },
+            Err(_) => Way::Here(written),
+        }
+    }
+
+    /// Waits until all that was handed over is written.
+    ///
+    /// # Errors
+    /// `Failure`, with which it ends.
+    pub fn catch_up(&mut self) -> Result<(), Failure> {
+        self.way = match std::mem::replace(&mut self.way, Way::Nowhere) {
+            Way::Behind { pieces, thread, .. } => {
+                drop(pieces);
+                Way::Here(join(thread)?)
+            }
+            way => way,
+        };
+        Ok(())
+    }
+
+    /// What has been written, all of it.
+    ///
+    /// # Errors
+    /// `Failure`
+    pub fn finish(self) -> Result<Written, Failure> {
+        match self.way {
+            Way::Here(written) => Ok(written),
+            Way::Behind { pieces, thread, .. } => {
+                drop(pieces);
+                join(thread)
+            }
+            Way::Nowhere => Err(Failure(io::ErrorKind::Other.into())),
+        }
+    }
+}
+
+/// Writes what comes. Once that fails, the rest goes through the pipe's memory.
+fn drain(
+    waiting: &Receiver<Vec<u8>>,
+    written: &mut Written,
+    pipe: &Pipe,
+    failed: &AtomicBool,
+) -> Result<(), Failure> {
+    let mut failure = None;
+    for bytes in waiting {
+        if failure.is_none() {
+            match written.write(&bytes, pipe) {
+                Ok(()) => continue,
+                Err(error) => failure = Some(error),
+            }
+        }
+        pipe.queue(bytes);
+        failed.store(true, Ordering::Relaxed);
+    }
+    failure.map_or(Ok(()), |error| Err(Failure(error)))
+}
+
+fn join(thread: JoinHandle<Result<Written, Failure>>) -> Result<Written, Failure> {
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(Failure(io::ErrorKind::Other.into())))
+}
