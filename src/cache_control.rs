@@ -36,10 +36,10 @@ impl CacheControl {
             }
         }
         if !headers.has("cache-control") {
-            found.no_cache |= headers
-                .list("pragma")
-                .to_ascii_lowercase()
-                .contains("no-cache");
+            found.no_cache |= headers.all("pragma").any(|value| {
+                let value = value.to_ascii_lowercase();
+                value.windows(8).any(|eight| eight == b"no-cache")
+            });
         }
         found
     }

@@ -1,6 +1,10 @@
 //! Whether a stored response may be served without asking upstream: `cachy_freshness`, over the
 //! age and lifetime of RFC 9111 section 4.2. Time is an argument everywhere.
 
+mod terms;
+
+pub use terms::Terms;
+
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::cache_control::CacheControl;
@@ -33,12 +37,12 @@ pub enum Verdict {
 #[must_use]
 pub fn judge(
     record: &Record,
-    target: &Target,
+    terms: &Terms,
     request: &Headers,
     policy: Policy,
     now: Millis,
 ) -> Verdict {
-    if policy == Policy::Forever || for_good(record, target) {
+    if policy == Policy::Forever || terms.for_good {
         return Verdict::Fresh;
     }
     let checked = record
@@ -58,22 +62,23 @@ pub fn judge(
         return Verdict::Requested;
     }
     if control.no_cache || conditional || control.max_age == Some(0) {
-        let fresh =
-            lifetime(record).map_or_else(|| shape::is_index(target), |lifetime| age < lifetime);
+        let fresh = terms
+            .lifetime
+            .map_or(terms.index, |lifetime| age < lifetime);
         return if just && fresh {
             Verdict::Fresh
         } else {
             Verdict::Requested
         };
     }
-    match lifetime(record) {
+    match terms.lifetime {
         // A clock that was set back says nothing of the age.
         Some(_) if backwards => Verdict::Stale,
         Some(lifetime) if age < lifetime => Verdict::Fresh,
-        Some(lifetime) if age < lifetime.saturating_add(grace(record)) => Verdict::Behind,
+        Some(lifetime) if age < lifetime.saturating_add(terms.grace) => Verdict::Behind,
         Some(_) => Verdict::Stale,
         None if is_temporary(record.status) && (age >= TEMPORARY || backwards) => Verdict::Stale,
-        None if record.status == 200 && shape::is_index(target) && !just => Verdict::Stale,
+        None if record.status == 200 && terms.index && !just => Verdict::Stale,
         None => Verdict::Fresh,
     }
 }
@@ -204,7 +209,7 @@ mod tests {
         let target = Target::parse(url).unwrap();
         judge(
             record,
-            &target,
+            &Terms::of(record, &target),
             &fields(request),
             Policy::Auto,
             NOW + seconds * 1000,
@@ -359,7 +364,13 @@ mod tests {
         let target = Target::parse("https://h/simple/x/").unwrap();
         let stored = record(404, &[("Cache-Control", "max-age=1")]);
         let reload = fields(&[("Cache-Control", "no-cache")]);
-        let verdict = judge(&stored, &target, &reload, Policy::Forever, NOW + YEARS);
+        let verdict = judge(
+            &stored,
+            &Terms::of(&stored, &target),
+            &reload,
+            Policy::Forever,
+            NOW + YEARS,
+        );
         assert_eq!(verdict, Verdict::Fresh);
     }
 }

@@ -110,7 +110,7 @@ pub fn about(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::freshness::{Verdict, judge};
+    use crate::freshness::{Terms, Verdict, judge};
     use crate::headers::Headers;
     use crate::key::Scheme;
     use crate::meta::Seen;
@@ -153,7 +153,8 @@ mod tests {
             };
             let target = Target::parse(url).unwrap();
             let now = STORED + since * 1000;
-            let verdict = judge(&record, &target, &Headers::default(), Policy::Auto, now);
+            let terms = Terms::of(&record, &target);
+            let verdict = judge(&record, &terms, &Headers::default(), Policy::Auto, now);
             let outlook = Outlook::of(&record, &target, Policy::Auto, now);
             let told = match outlook {
                 Outlook::Stale(_) | Outlook::Index | Outlook::Backwards => Verdict::Stale,

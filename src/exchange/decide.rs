@@ -9,6 +9,7 @@ use crate::coding;
 use crate::conditional::{PARTIAL, validators};
 use crate::entry::{self, Entry, Found};
 use crate::error::Error;
+use crate::freshness::Terms;
 use crate::headers::Headers;
 use crate::key::{Scheme, Target};
 use crate::layout::path_of;
@@ -102,7 +103,11 @@ impl Exchange {
 
     fn stored(&mut self, entry: Entry, target: &Target, now: Millis) -> Step {
         let meanwhile = self.fetched_meanwhile(&entry.record);
-        let why = match self.rules().plan(&entry.record, target, meanwhile, now) {
+        let terms = Terms::of(&entry.record, target);
+        let why = match self
+            .rules()
+            .plan(&entry.record, &terms, target, meanwhile, now)
+        {
             Plan::Serve(status) => return Step::Answer(self.answer(entry, status, now)),
             Plan::Behind => {
                 self.check_behind(&entry.record, target, now);

@@ -6,7 +6,7 @@ use crate::cache_control::CacheControl;
 use crate::cache_status::{CacheStatus, Forwarded};
 use crate::entry::{self, Entry, Found};
 use crate::exchange::Settings;
-use crate::freshness::{Verdict, for_good, judge};
+use crate::freshness::{Terms, Verdict, judge};
 use crate::key::Target;
 use crate::layout::RelPath;
 use crate::meta::{Millis, Record, Stored};
@@ -61,6 +61,7 @@ impl Rules<'_> {
     pub fn plan(
         &self,
         record: &Record,
+        terms: &Terms,
         target: &Target,
         meanwhile: Option<CacheStatus>,
         now: Millis,
@@ -70,7 +71,7 @@ impl Rules<'_> {
             return Plan::Serve(hit);
         }
         if let Some(who) = self.credential()
-            && !for_good(record, target)
+            && !terms.for_good
         {
             return Plan::Pass(who);
         }
@@ -84,7 +85,7 @@ impl Rules<'_> {
         } else if slash {
             return Plan::Serve(hit);
         } else {
-            match judge(record, target, headers, self.settings.policy, now) {
+            match judge(record, terms, headers, self.settings.policy, now) {
                 Verdict::Fresh => return Plan::Serve(hit),
                 Verdict::Behind if !self.detached => return Plan::Behind,
                 Verdict::Stale | Verdict::Behind => Forwarded::Stale,
@@ -130,7 +131,9 @@ impl Rules<'_> {
             Found::PlacedStatus(link) => Some((answer::placed_status(link, head, hit), None)),
             Found::PlacedIndex => Some((answer::slash(target, head, hit), None)),
             Found::Stored(entry) => {
-                let Plan::Serve(status) = self.plan(&entry.record, target, None, now) else {
+                let terms = Terms::of(&entry.record, target);
+                let Plan::Serve(status) = self.plan(&entry.record, &terms, target, None, now)
+                else {
                     return None;
                 };
                 let slot = entry.slot.clone();

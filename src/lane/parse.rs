@@ -141,20 +141,22 @@ impl Reader {
         let (mut count, mut hosts) = (0, 0);
         for field in parsed.headers.iter() {
             let (name, value) = (field.name, field.value);
-            if NOT_PLAIN.iter().any(|odd| name.eq_ignore_ascii_case(odd)) {
-                return None;
-            }
-            if name.eq_ignore_ascii_case(RUN) {
-                if read.run.replace(value).is_some() {
-                    return None;
+            let is = |known: &str| name.eq_ignore_ascii_case(known);
+            match name.len() {
+                4 if is("host") => {
+                    hosts += 1;
+                    read.host = value;
                 }
-                continue;
+                10 if is("connection") => read.last |= closes(value),
+                9 if is(RUN) => {
+                    if read.run.replace(value).is_some() {
+                        return None;
+                    }
+                    continue;
+                }
+                6 | 7 | 14 | 17 if NOT_PLAIN.iter().any(|odd| is(odd)) => return None,
+                _ => {}
             }
-            if name.eq_ignore_ascii_case("host") {
-                hosts += 1;
-                read.host = value;
-            }
-            read.last |= name.eq_ignore_ascii_case("connection") && closes(value);
             self.put(&mut request.headers, count, name.as_bytes(), value);
             count += 1;
         }

@@ -58,7 +58,7 @@ impl Lane {
                 Served::Small
             }
         };
-        if matches!(known.kind, Kind::Stored(_)) {
+        if matches!(known.kind, Kind::Stored(..)) {
             known.use_at(now, || store.used(&known.slot, now));
         }
         Some(served)
@@ -66,14 +66,14 @@ impl Lane {
 
     /// The status of the answer, where it is one.
     fn status_of(&mut self, known: &Known, now: Millis) -> Option<CacheStatus> {
-        let Kind::Stored(record) = &known.kind else {
+        let Kind::Stored(record, terms) = &known.kind else {
             return Some(CacheStatus::hit());
         };
         self.request.connect_by_name(&known.target);
         if !select::matches(record, &known.target, &self.request.headers) {
             return None;
         }
-        match self.rules().plan(record, &known.target, None, now) {
+        match self.rules().plan(record, terms, &known.target, None, now) {
             Plan::Serve(status) => Some(status),
             Plan::Behind | Plan::Pass(_) | Plan::Ask(_) => None,
         }

@@ -14,7 +14,7 @@ use crate::answer::{self, Answer};
 use crate::body::{Body, Chunk};
 use crate::cache_status::CacheStatus;
 use crate::entry::{Entry, Nominal, Placed, nominal};
-use crate::freshness::{age, format_date};
+use crate::freshness::{Terms, age, format_date};
 use crate::headers::Headers;
 use crate::key::Target;
 use crate::lane::head::Reasons;
@@ -51,7 +51,7 @@ pub struct Known {
 #[derive(Debug)]
 pub enum Kind {
     /// A stored response.
-    Stored(Box<Record>),
+    Stored(Box<Record>, Terms),
     /// A person's file, with the media type of the response that it was once an edit of.
     Placed(Option<Vec<u8>>),
     /// A person's link.
@@ -77,7 +77,7 @@ impl Known {
         let found = nominal(store, target, &slot, lying, false).ok()?;
         let (kind, mut answer) = answered(found, target, now)?;
         let field = match &kind {
-            Kind::Stored(_) => Some("age"),
+            Kind::Stored(..) => Some("age"),
             Kind::Placed(_) => Some("date"),
             Kind::Status(_) => None,
         };
@@ -123,10 +123,13 @@ impl Known {
         (Mark::at(dir.as_fd(), &self.meta)? == self.meta_mark).then_some(file)
     }
 
-    /// Writes the head of the answer to a plain GET.
+    /// Writes the head of the answer to a plain GET, and makes room for the body.
     pub fn write_head(&self, out: &mut Vec<u8>, now: Millis) {
+        let length = usize::try_from(self.length()).unwrap_or(0);
+        // The value that is filled in is no longer than that.
+        out.reserve(self.template.size() + 64 + length);
         match &self.kind {
-            Kind::Stored(record) => self.template.write(out, &age(record, now).to_string()),
+            Kind::Stored(record, _) => self.template.write(out, &age(record, now).to_string()),
             Kind::Placed(_) => self.template.write(out, &format_date(now)),
             Kind::Status(_) => self.template.write(out, ""),
         }
@@ -168,7 +171,7 @@ impl Known {
         now: Millis,
     ) -> Option<Answer> {
         Some(match &self.kind {
-            Kind::Stored(record) => {
+            Kind::Stored(record, _) => {
                 let entry = Entry {
                     record: Record::clone(record),
                     file: self.body.is_none().then_some(file),
@@ -202,7 +205,7 @@ impl Known {
     #[must_use]
     pub fn size(&self) -> usize {
         let record = match &self.kind {
-            Kind::Stored(record) => {
+            Kind::Stored(record, _) => {
                 let fields = record.headers.0.iter();
                 let fields: usize = fields.map(|(n, v)| n.len() + v.len() + 80).sum();
                 500 + fields
@@ -260,8 +263,9 @@ fn answered(found: Nominal, target: &Target, now: Millis) -> Option<(Kind, Answe
     match found {
         Nominal::Entry(entry) => {
             let record = Box::new(entry.record.clone());
+            let terms = Terms::of(&record, target);
             let answer = answer::stored(entry, &plain, false, hit, now);
-            Some((Kind::Stored(record), answer))
+            Some((Kind::Stored(record, terms), answer))
         }
         // A time that is still to come is told as now.
         Nominal::Placed(placed) if placed.stat.mtime_ns < now * 1_000_000 => {

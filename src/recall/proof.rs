@@ -106,18 +106,40 @@ impl Mark {
 #[cfg(target_os = "linux")]
 #[must_use]
 pub fn open(dir: BorrowedFd<'_>, path: &CStr, link: bool) -> Option<File> {
-    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
-    let how = if link {
-        OFlags::PATH
+    use rustix::fs::{Mode, ResolveFlags, openat2};
+    let way = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    match openat2(dir, path, how(link), Mode::empty(), way) {
+        Ok(file) => Some(file.into()),
+        // An old system, or a container that knows no new calls.
+        Err(Errno::NOSYS | Errno::PERM) => open_by_steps(dir, path, link),
+        Err(_) => None,
+    }
+}
+
+/// As [`open`], folder by folder.
+#[cfg(target_os = "linux")]
+fn open_by_steps(dir: BorrowedFd<'_>, path: &CStr, link: bool) -> Option<File> {
+    use rustix::fs::{Mode, OFlags, openat};
+    let (folders, name) = path.to_str().ok()?.rsplit_once('/')?;
+    let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut folder = dir.try_clone_to_owned().ok()?;
+    for part in folders.split('/') {
+        folder = openat(&folder, part, step, Mode::empty()).ok()?;
+    }
+    let file = openat(&folder, name, how(link), Mode::empty()).ok()?;
+    Some(file.into())
+}
+
+#[cfg(target_os = "linux")]
+fn how(link: bool) -> rustix::fs::OFlags {
+    use rustix::fs::OFlags;
+    let way = OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    if link {
+        way | OFlags::PATH
     } else {
         // A named pipe in the tree must not block us.
-        OFlags::RDONLY | OFlags::NONBLOCK
-    };
-    let way = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    let how = how | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    openat2(dir, path, how, Mode::empty(), way)
-        .ok()
-        .map(File::from)
+        way | OFlags::RDONLY | OFlags::NONBLOCK
+    }
 }
 
 /// As on Linux, which alone can tell.
@@ -125,4 +147,50 @@ pub fn open(dir: BorrowedFd<'_>, path: &CStr, link: bool) -> Option<File> {
 #[must_use]
 pub fn open(_: BorrowedFd<'_>, _: &CStr, _: bool) -> Option<File> {
     None
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn by_steps_as_at_once() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::write(root.join("a/b/file"), b"x").unwrap();
+        symlink("b", root.join("a/link")).unwrap();
+        symlink("404", root.join("a/b/404")).unwrap();
+        symlink("..", root.join("out")).unwrap();
+        let dir = File::open(&root).unwrap();
+        for (path, link, there) in [
+            (c"a/b/file", false, true),
+            (c"a/b/none", false, false),
+            (c"a/b/404", true, true),
+            (c"a/b/404", false, false),
+            (c"a/link/file", false, false),
+            (c"out/root/a/b/file", false, false),
+            (c"a/b", false, true),
+        ] {
+            let mark = |file: Option<File>| file.map(|file| Mark::of(&file).unwrap());
+            let at_once = mark(open(dir.as_fd(), path, link));
+            assert_eq!(at_once.is_some(), there, "{path:?}");
+            assert_eq!(mark(open_by_steps(dir.as_fd(), path, link)), at_once);
+        }
+    }
+
+    #[test]
+    fn what_has_just_changed_is_not_settled() {
+        let file = tempfile::tempfile().unwrap();
+        let now = crate::freshness::clock();
+        let mark = Mark::of(&file).unwrap();
+        assert!(!mark.is_settled(now));
+        assert!(mark.is_settled(now + 200) && !mark.is_settled(now - 3_600_000));
+        let mut coarse = mark;
+        coarse.0.st_ctime_nsec = 0;
+        assert!(!coarse.is_settled(now + 1500) && coarse.is_settled(now + 4000));
+    }
 }

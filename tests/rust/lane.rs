@@ -1,6 +1,8 @@
 //! The fast lane against the exchange: whatever it answers, it answers as the exchange does, and what
 //! it leaves alone has had no effect.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 #[path = "lane/changes.rs"]

@@ -1,5 +1,6 @@
 //! Whatever changes in the tree is seen by the next request, though it was remembered.
 
+use std::fmt::Write;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -16,10 +17,10 @@ fn meta(site: &Site, path: &str) -> std::path::PathBuf {
     use sha2::{Digest, Sha256};
     let rel = path_of(&target(&format!("https://{HOST}{path}")));
     let hash = Sha256::digest(rel.as_str().as_bytes());
-    let hash: String = hash[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash = hash[..16].iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
     site.path(&format!(".cachy/meta/{}/{}.json", &hash[..2], &hash[2..]))
 }
 
@@ -84,14 +85,14 @@ fn removed() {
         sees(path, None, |_, file| fs::remove_file(file).unwrap());
     }
     sees("/both", None, |_, file| {
-        fs::remove_file(file.join("%~self")).unwrap()
+        fs::remove_file(file.join("%~self")).unwrap();
     });
     sees("/pool/a_1.0.deb", None, |_, file| {
-        fs::remove_dir_all(file.parent().unwrap()).unwrap()
+        fs::remove_dir_all(file.parent().unwrap()).unwrap();
     });
     for path in PATHS {
         sees(path, None, |site, _| {
-            fs::remove_dir_all(site.folder.path()).unwrap()
+            fs::remove_dir_all(site.folder.path()).unwrap();
         });
     }
 }
@@ -100,13 +101,13 @@ fn removed() {
 fn edited() {
     sees("/kept", Some("200 mine"), |_, file| edit(file, b"mine"));
     sees("/kept", Some("200 mine, longer"), |_, file| {
-        edit(file, b"mine, longer")
+        edit(file, b"mine, longer");
     });
     sees("/pool/a_1.0.deb", Some("200 for evil"), |_, file| {
-        fs::write(file, b"for evil").unwrap()
+        fs::write(file, b"for evil").unwrap();
     });
     sees("/own/file.txt", Some("200 A PERSON'S"), |_, file| {
-        edit(file, b"A PERSON'S")
+        edit(file, b"A PERSON'S");
     });
     sees("/kept", Some("200 mine"), |_, file| {
         let beside = file.with_extension("new");
@@ -180,7 +181,7 @@ fn metadata_that_changed() {
         let (_, text) = changed(path, |site, _| fs::remove_file(meta(site, path)).unwrap());
         assert!(text.is_some());
         changed(path, |site, _| {
-            fs::remove_dir_all(site.path(".cachy")).unwrap()
+            fs::remove_dir_all(site.path(".cachy")).unwrap();
         });
         changed(path, |site, _| edit(&meta(site, path), b"{}"));
         let (site, _) = changed(path, |site, _| {
@@ -220,7 +221,7 @@ fn stored_again() {
 fn rights_and_times() {
     for path in PATHS {
         changed(path, |_, file| {
-            fs::set_permissions(file, Permissions::from_mode(0)).unwrap()
+            fs::set_permissions(file, Permissions::from_mode(0o0)).unwrap();
         });
         changed(path, |_, file| {
             let file = if file.is_dir() {

@@ -14,7 +14,9 @@ use crate::site::{Asked, Site};
 fn per_hit(site: &Site, asked: &Asked<'_>, rounds: u32) -> u128 {
     let mut lane = site.lane();
     let bytes = asked.bytes();
-    assert_eq!(lane.take(&bytes, clock() + 200).turn, Turn::More);
+    assert_eq!(lane.take(&bytes, clock()).turn, Turn::More);
+    // What has just changed is not remembered.
+    std::thread::sleep(std::time::Duration::from_millis(300));
     let round = |_| {
         let begun = Instant::now();
         for _ in 0..rounds {
@@ -47,10 +49,10 @@ fn cost_of_a_hit() {
         "/slash",
     ] {
         let asked = fields(Asked::get(path));
-        let plain = per_hit(&site, &asked, rounds);
-        let not_modified = per_hit(&site, &asked.with("If-None-Match", "*"), rounds);
-        eprintln!("{path}: {plain} ns; with a condition {not_modified} ns");
+        eprintln!("{path}: {} ns", per_hit(&site, &asked, rounds));
     }
+    let asked = fields(Asked::get("/pool/a_1.0.deb")).with("If-None-Match", "*");
+    eprintln!("304: {} ns", per_hit(&site, &asked, rounds));
 }
 
 #[test]

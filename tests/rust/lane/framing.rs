@@ -119,15 +119,15 @@ fn a_tunnel() {
     assert_eq!((lane.origin(), lane.run()), ((HOST, 443), Some(RUN)));
     lane.tunnel(Scheme::Https, Some(HOST.to_owned()));
     let asked = Asked::get("/fresh").with("Connection", "close");
-    assert_eq!(site.fast(&mut lane, &asked).unwrap().status(), "200");
-    assert_eq!(site.fast(&mut lane, &Asked::get("/none")), None);
+    assert_eq!(Site::fast(&mut lane, &asked).unwrap().status(), "200");
+    assert_eq!(Site::fast(&mut lane, &Asked::get("/none")), None);
     site.slow(&asked);
     site.check_counts();
     // Another name than the one that TLS was told.
     let mut lane = proxy(&site);
     lane.take(connect.as_bytes(), clock());
     lane.tunnel(Scheme::Https, Some("other.example".to_owned()));
-    assert_eq!(site.fast(&mut lane, &Asked::get("/fresh")), None);
+    assert_eq!(Site::fast(&mut lane, &Asked::get("/fresh")), None);
     for odd in [
         "h.example",
         "[::1]:443",
@@ -155,13 +155,10 @@ fn a_run_is_named_once_and_goes_no_further() {
     );
     let other = "f".repeat(32);
     let named = Asked::get("/fresh").with("Cachy-Run", RUN);
-    assert!(site.fast(&mut lane, &named).is_some());
-    assert!(
-        site.fast(&mut lane, &Asked::get("/fresh").with("Cachy-Run", &other))
-            .is_some()
-    );
+    assert!(Site::fast(&mut lane, &named).is_some());
+    assert!(Site::fast(&mut lane, &Asked::get("/fresh").with("Cachy-Run", &other)).is_some());
     let twice = named.with("Cachy-Run", RUN);
-    assert_eq!(site.fast(&mut lane, &twice), None);
+    assert_eq!(Site::fast(&mut lane, &twice), None);
     for _ in 0..2 {
         site.slow(&Asked::get("/fresh"));
     }

@@ -146,7 +146,7 @@ fn the_lane_answers_what_the_exchange_answers() {
             site.settings = settings;
             for asked in &all {
                 let mut lane = site.lane();
-                let (fast, slow) = (site.fast(&mut lane, asked), site.slow(asked));
+                let (fast, slow) = (Site::fast(&mut lane, asked), site.slow(asked));
                 if fast.is_none() && is_last_resort(&site, asked) {
                     continue;
                 }

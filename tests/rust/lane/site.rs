@@ -105,8 +105,8 @@ impl Site {
             &[tag, modified, long, ("X-Odd", "\u{fc}")],
             &[b'f'; 5000],
         );
-        self.store("/large", &[], 200, &[tag, long], &[b'l'; 100_000]);
-        self.store("/edge", &[], 200, &[long], &[b'e'; 65536]);
+        self.store("/large", &[], 200, &[tag, long], &vec![b'l'; 100_000]);
+        self.store("/edge", &[], 200, &[long], &vec![b'e'; 65536]);
         self.store("/empty", &[], 200, &[tag, long], b"");
         self.store("/kept", &[], 200, &[], b"kept");
         self.store(
@@ -220,7 +220,7 @@ impl Site {
     }
 
     /// What the lane gives. `None`: it leaves it alone.
-    pub fn fast(&self, lane: &mut Lane, asked: &Asked<'_>) -> Option<Got> {
+    pub fn fast(lane: &mut Lane, asked: &Asked<'_>) -> Option<Got> {
         let bytes = asked.bytes();
         // What has just been stored is old enough to be remembered.
         let mut taken = lane.take(&bytes, clock() + 200);
@@ -278,7 +278,7 @@ impl Site {
 
     /// Asks both. Returns what both give.
     pub fn ask(&self, lane: &mut Lane, asked: &Asked<'_>) -> Option<Got> {
-        let (fast, slow) = (self.fast(lane, asked), self.slow(asked));
+        let (fast, slow) = (Self::fast(lane, asked), self.slow(asked));
         assert_eq!(fast, slow, "{asked:?}");
         fast
     }
@@ -351,11 +351,11 @@ impl<'a> Asked<'a> {
     }
 
     pub fn bytes(&self) -> Vec<u8> {
-        let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
-        for (name, value) in &self.fields {
-            text.push_str(&format!("{name}: {value}\r\n"));
-        }
-        text.push_str("\r\n");
+        let fields = self.fields.iter();
+        let fields: String = fields.fold(String::new(), |text, (name, value)| {
+            text + name + ": " + value + "\r\n"
+        });
+        let text = format!("{} {} HTTP/1.1\r\n{fields}\r\n", self.method, self.path);
         text.into_bytes()
     }
 
