@@ -44,7 +44,7 @@ class Route:
         if type(loop).__module__.startswith("uvloop"):
             # It asks by functions of its own.
             self._create_connection: Any = loop.create_connection
-            loop.create_connection = self.create_connection  # type: ignore[method-assign]
+            loop.create_connection = self.create_connection  # type: ignore[method-assign, assignment]
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
         """Note whether it will be TLS; lead addresses, which nobody resolves."""

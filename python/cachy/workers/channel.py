@@ -19,18 +19,27 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return ends
 
 
-def say(channel: socket.socket, message: dict[str, Any], fds: list[int] | None = None) -> None:
-    """Sends a message, with descriptors.
+def say(channel: socket.socket, message: dict[str, Any] | int) -> None:
+    """Sends a message; a number is how many connections are over.
 
     Raises:
         BlockingIOError: The other end has enough to do.
         OSError: It is gone.
     """
-    socket.send_fds(channel, [json.dumps(message).encode()], fds or [])
+    channel.send(json.dumps(message).encode())
 
 
-def hear(channel: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
-    """Receives a message, with the descriptors that came with it. `None`: nobody is there any more.
+def hand_over(channel: socket.socket, place: int, connection: socket.socket) -> None:
+    """Sends a connection that came in at a place.
+
+    Raises:
+        OSError: As `say`.
+    """
+    socket.send_fds(channel, [b"%d" % place], [connection.fileno()])
+
+
+def hear(channel: socket.socket) -> tuple[dict[str, Any] | int, list[int]] | None:
+    """Receives a message, or a connection's place and descriptor. `None`: nobody is there any more.
 
     Raises:
         BlockingIOError: Nothing has come.

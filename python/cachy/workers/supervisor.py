@@ -21,6 +21,8 @@ START = 60
 END = 5
 #: So many workers that die within so many seconds are no accident.
 DEATHS, WITHIN = 5, 60.0
+#: Connections that are taken in one go.
+BURST = 64
 #: Seconds until one asks again whether any worker takes a connection.
 PAUSE = 0.02
 
@@ -189,13 +191,14 @@ class Supervisor:
             asyncio.get_running_loop().remove_reader(worker.channel)
             return
         message, _ = heard
-        if "over" in message:
-            worker.connections -= message["over"]
+        if isinstance(message, int):
+            worker.connections -= message
         else:
             self.begin(self.place(worker, message["host"], message["port"], message["time"]))
 
     async def place(self, worker: Worker, host: str, port: int, time: int) -> None:
         """Lets a worker take connections of a place, where the first that asks has it bound."""
+        loop = asyncio.get_running_loop()
         async with self.binding:
             place = self.places.get((host, port, time))
             if place is None:
@@ -206,30 +209,50 @@ class Supervisor:
                     return
                 self.places[host, port, time] = place
                 for listener in place.sockets:
-                    self.begin(self.accept(place, listener))
+                    loop.add_reader(listener, self.accept, place, listener)
         channel.say(worker.channel, {"place": place.number, "addresses": place.addresses})
         worker.places.add(place.number)
 
-    async def accept(self, place: Place, listener: socket.socket) -> None:
-        """Takes what comes in, one after the other, and hands it on."""
-        loop = asyncio.get_running_loop()
-        while True:
+    def accept(self, place: Place, listener: socket.socket) -> None:
+        """Takes what has come in, and hands it on."""
+        for _ in range(BURST):
             try:
-                connection, _ = await loop.sock_accept(listener)
+                connection, _ = listener.accept()
+            except (BlockingIOError, ConnectionError):
+                return
             except OSError as error:
                 self.remark(f"cannot take a connection: {error.strerror}")
-                await asyncio.sleep(1)
-                continue
-            with connection:
-                while not self.hand_over(place, connection):
-                    await asyncio.sleep(PAUSE)
+                self.begin(self.accept_later(1, place, listener))
+                return
+            if not self.hand_over(place, connection):
+                self.begin(self.accept_later(PAUSE, place, listener, connection))
+                return
+            connection.close()
+
+    async def accept_later(
+        self,
+        seconds: float,
+        place: Place,
+        listener: socket.socket,
+        waiting: socket.socket | None = None,
+    ) -> None:
+        """Takes nothing for a while, or until a worker takes the connection that waits."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listener)
+        await asyncio.sleep(seconds)
+        if waiting is not None:
+            with waiting:
+                while not self.hand_over(place, waiting):
+                    await asyncio.sleep(seconds)
+        loop.add_reader(listener, self.accept, place, listener)
 
     def hand_over(self, place: Place, connection: socket.socket) -> bool:
         """Gives a connection to the worker with the fewest; whether one took it."""
         able = [worker for worker in self.workers if place.number in worker.places]
-        for worker in sorted(able, key=lambda worker: (worker.connections, worker.turn)):
+        able.sort(key=lambda worker: (worker.connections, worker.turn))
+        for worker in able:
             try:
-                channel.say(worker.channel, {"to": place.number}, [connection.fileno()])
+                channel.hand_over(worker.channel, place.number, connection)
             except OSError:
                 continue  # It has enough to do, or is gone.
             self.turn += 1
@@ -245,6 +268,8 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         for place in self.places.values():
+            for listener in place.sockets:
+                asyncio.get_running_loop().remove_reader(listener)
             place.close()
         for worker in self.workers:
             with suppress(ProcessLookupError):

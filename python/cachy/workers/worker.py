@@ -103,8 +103,8 @@ class Worker:
             loop.remove_reader(self.channel)
             return
         message, fds = heard
-        if fds:
-            self.take(message["to"], socket.socket(fileno=fds[0]))
+        if isinstance(message, int):
+            self.take(message, socket.socket(fileno=fds[0]))
             return
         if "place" in message:
             self.servers[message["place"]] = Server(message["addresses"])
@@ -150,7 +150,7 @@ class Worker:
         """Tells the supervisor that a connection is over, now or with the next one."""
         self.over += 1
         try:
-            channel.say(self.channel, {"over": self.over})
+            channel.say(self.channel, self.over)
         except OSError:
             return
         self.over = 0
