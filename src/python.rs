@@ -116,6 +116,16 @@ impl Cache {
     }
 
     #[getter]
+    fn watching(&self) -> bool {
+        self.store.abroad.is_watching()
+    }
+
+    fn look_abroad(&self, py: Python<'_>) -> Vec<u64> {
+        let store = &self.store;
+        py.detach(|| store.abroad.look(&store.tree, clock()))
+    }
+
+    #[getter]
     fn offline(&self) -> bool {
         self.settings.mode == options::Mode::Offline
     }

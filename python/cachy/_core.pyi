@@ -115,6 +115,15 @@ class Cache:
     def end(self) -> None:
         """The process ends: `make_room` stops soon."""
 
+    @property
+    def watching(self) -> bool:
+        """Whether somebody waits for what another process fetches: `look_abroad` has to be called, every
+        few milliseconds.
+        """
+
+    def look_abroad(self) -> list[int]:
+        """The numbers of the flights of other processes of which there is news."""
+
 @final
 class Request:
     """A request as it came in (RFC 9110 section 3.4)."""

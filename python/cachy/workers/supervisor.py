@@ -171,9 +171,9 @@ class Supervisor:
             self.why = f"worker {worker.number} {how}, the {DEATHS}th within a minute"
             self.over.set()
             return
-        self.remark(f"worker {worker.number} {how}; another one takes its place")
         try:
             await self.start(worker.number)
+            self.remark(f"worker {worker.number} {how}; another one has taken its place")
         except (OSError, WorkersError) as error:
             self.why = f"worker {worker.number} {how}, and did not start again: {error}"
             self.over.set()
