@@ -6,10 +6,13 @@
 //! how it ended. Another process that wants the same *watches* the claim ([`watch`]): there it is a
 //! flight like others, of which the watch leads, and which everybody takes a seat in.
 //!
+//! That an origin is dead is told to the others, too ([`dead`]).
+//!
 //! A process that is alone on its tree ([`here`]) claims nothing but bodies that take long, for those
 //! who come later; so a small miss pays a call of the system or two.
 
 mod claim;
+mod dead;
 mod here;
 mod news;
 mod watch;
@@ -23,6 +26,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::claim::Claim;
 use self::claim::Claimed;
+use self::dead::Journal;
 use self::here::Here;
 use self::watch::Watch;
 use crate::exchange::Settings;
@@ -44,6 +48,7 @@ pub struct Abroad {
     held: Arc<Mutex<HashSet<String>>>,
     watches: Mutex<Vec<Watch>>,
     watching: AtomicUsize,
+    journal: Journal,
 }
 
 /// Keeps a key among those that this process has to do with.

@@ -169,7 +169,7 @@ impl Tree {
         }
         let dir = self.dir()?;
         self.check_format(&dir)?;
-        for part in ["tmp", "meta", "locks", "flights"] {
+        for part in ["tmp", "meta", "locks"] {
             let path = format!(".cachy/{part}");
             dir.create_dir_all(&path)
                 .map_err(|e| Error::io("make", self.path(&path), e))?;

@@ -1,5 +1,6 @@
 """`cachy serve --workers 2`: two processes on one port and one tree, which a client can't tell from one."""
 
+import json
 import os
 import secrets
 import signal
@@ -12,12 +13,13 @@ import pytest
 from support.client import Connection, Incomplete, fetch
 from support.command import Cachy
 from support.gated import before_head, in_parts, in_two
+from support.home import ask_json
 from support.message import Request
 from support.origin import Origin
 from support.pattern import Pattern
 from support.reply import Reply
 from support.served import Served
-from support.tree import temporary, tree
+from support.tree import temporary, tree, wait_until
 
 MB = 1 << 20
 STORED = "cachy; fwd=uri-miss; stored"
@@ -31,11 +33,17 @@ def served(command: Cachy, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield served
 
 
-def clients(stack: ExitStack, served: Served, url: str, count: int) -> list[Connection]:
+def clients(
+    stack: ExitStack,
+    served: Served,
+    url: str,
+    count: int,
+    fields: dict[str, str] | None = None,
+) -> list[Connection]:
     """Connections that are open at the same time, so that both workers have as many; all have asked."""
     made = [stack.enter_context(Connection(served, url)) for _ in range(count)]
     for each in made:
-        each.send_request()
+        each.send_request(headers=fields)
     for _ in range(2):
         fetch(served, f"https://{secrets.token_hex(4)}.example/")
     return made
@@ -144,22 +152,72 @@ def test_upstream_that_fails(served: Served, origin: Origin, host: str) -> None:
 
 
 def test_one_check(served: Served, origin: Origin, host: str) -> None:
-    """Of what both workers have; and none again within five seconds, whoever made it."""
-    url = f"https://{host}/simple/thing/"
-    origin.route(url, b"<a>", etag='"1"', headers={"Content-Type": "text/html"})
+    """Of what both workers have, for all who want to be sure; and none again within five seconds."""
+    url, fields = f"https://{host}/simple/thing/", {"Cache-Control": "no-cache"}
+    answer = origin.route(url, b"<a>", etag='"1"', headers={"Content-Type": "text/html"})
     fetch(served, url)
-    fresh = {"Cache-Control": "no-cache"}
-    handler, go_on = before_head(origin, origin.route(url, b"<a>", etag='"1"'))
+    handler, go_on = before_head(origin, answer)
     origin.handle(host, "/simple/thing/", handler, scheme="https")
-    assert origin.count(url) == 1
-    record = next((served.tree / ".cachy/meta").rglob("*"))
-    assert record.exists()
+    # It has just been fetched, by whichever.
+    assert {fetch(served, url, headers=fields).cache_status for _ in range(2)} == {"cachy; hit"}
+    age(served.tree, 6)
     with ExitStack() as stack:
-        made = [stack.enter_context(Connection(served, url)) for _ in range(4)]
+        asked = clients(stack, served, url, 4, fields)
+        assert origin.count(url) == 2
         go_on()
-        replies = [each.fetch(headers=fresh) for each in made]
-    assert {reply.body for reply in replies} == {b"<a>"}
-    assert origin.count(url) <= 2
+        statuses = [each.read_head().cache_status for each in asked]
+        assert [each.read_to_end() for each in asked] == [b"<a>"] * 4
+    collapsed = "cachy; fwd=request; collapsed"
+    assert sorted(statuses) == [collapsed] * 3 + ["cachy; fwd=request; fwd-status=304"]
+    assert {fetch(served, url, headers=fields).cache_status for _ in range(2)} == {"cachy; hit"}
+    assert origin.count(url) == 2
+
+
+def age(folder: Path, seconds: int) -> None:
+    """Makes all that is stored so much older."""
+    for path in (folder / ".cachy/meta").rglob("*.json"):
+        meta = json.loads(path.read_bytes())
+        for record in meta["records"]:
+            record["stored_at"] -= seconds * 1000
+        path.write_text(json.dumps(meta))
+
+
+def test_a_url_that_failed(served: Served, origin: Origin, host: str) -> None:
+    """Is left alone by the other worker, too."""
+    url, fields = f"https://{host}/a", {"Cache-Control": "no-cache"}
+    origin.route(url, b"1")
+    fetch(served, url)
+    age(served.tree, 6)
+    origin.route(url, b"", status=503)
+    for _ in range(4):
+        reply = fetch(served, url, headers=fields)
+        assert (reply.body, reply.cache_status) == (b"1", "cachy; hit; detail=stale-if-error")
+    assert origin.count(url) == 2
+
+
+def test_whichever_worker_is_asked(served: Served, origin: Origin, host: str) -> None:
+    """Of a run, and of all, it tells what both have counted."""
+    run = secrets.token_hex(16)
+    urls = [f"https://{host}/{name}" for name in "ab"]
+    for url in urls:
+        origin.route(url, b"12345")
+    before = ask_json(served, "/stats")
+    with ExitStack() as stack:
+        fields = {"Cachy-Run": run}
+        one, two = (
+            stack.enter_context(Connection(served, urls[0], connect_headers=fields))
+            for _ in range(2)
+        )
+        for client, url in ((one, urls[0]), (two, urls[0]), (two, urls[1]), (one, urls[1])):
+            assert client.fetch(url).body == b"12345"
+    reports = [ask_json(served, f"/runs/{run}") for _ in range(2)]
+    assert reports[0] == reports[1]
+    assert (reports[0]["requests"], reports[0]["hits"]) == (4, 2)
+    assert reports[0]["bytes"] == {"tree": 10, "upstream": 10}
+    assert {miss["url"]: miss["count"] for miss in reports[0]["misses"]} == dict.fromkeys(urls, 1)
+    stats = [ask_json(served, "/stats") for _ in range(2)]
+    assert stats[0] == stats[1]
+    assert stats[0]["requests"] == before["requests"] + 4
 
 
 def test_the_leader_is_killed(served: Served, origin: Origin, host: str) -> None:
@@ -227,3 +285,39 @@ def holders(folder: Path) -> set[int]:
         for words in lines
         if "FLOCK" in words and "WRITE" in words and words[-3].split(":")[-1] in inodes
     }
+
+
+def test_the_end(command: Cachy, origin: Origin, host: str, tmp_path: Path) -> None:
+    """All end with the one that was started, and what they have counted is written down."""
+    url = f"https://{host}/a"
+    origin.route(url, b"1")
+    with Served(command, tmp_path, ["--workers", "2"]) as served:
+        workers = served.workers
+        for _ in range(4):
+            fetch(served, url)
+        assert len(workers) == 2
+        served.process.send_signal(signal.SIGHUP)
+        assert served.process.wait(10) == 0
+        assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+    stats = json.loads((tmp_path / ".cachy/stats.json").read_bytes())
+    assert (stats["requests"], stats["hits"]) == (4, 3)
+
+
+def test_an_end_by_force(command: Cachy, tmp_path: Path) -> None:
+    """The workers end, and nothing of theirs is left."""
+    folders = set(command.home.glob("cachy-*"))
+    served = Served(command, tmp_path, ["--workers", "2"])
+    served.__enter__()
+    workers = served.workers
+    served.process.kill()
+    served.process.communicate()
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    assert set(command.home.glob("cachy-*")) == folders
+
+
+@pytest.mark.parametrize("count", ["0", "65", "-1", "many"])
+def test_how_many(command: Cachy, count: str) -> None:
+    """It says what is possible."""
+    done = command.run("serve", "--workers", count)
+    assert done.status == 2
+    assert "neither a number from 1 to 64 nor auto" in done.output

@@ -117,19 +117,20 @@ def main() -> None:
     """The process that `launch` starts, with the descriptors of two pipes. By the second come
     mitmdump's arguments and the owner's folder, in one line of JSON: a command line is for all to read.
 
-    A worker also has a channel to its supervisor, and a number (see `cachy.workers`).
+    A worker also has a channel to its supervisor, its number, and that of all; the folder is where it meets the others
+    (see `cachy.workers`).
     """
     announce, lifeline, *worker = (int(word) for word in sys.argv[1:])
-    if worker:
-        from cachy.workers.worker import become
-
-        become(number=worker[1], descriptor=worker[0])
     line = b""
     while not line.endswith(b"\n"):
         if not (piece := os.read(lifeline, 65536)):
             return
         line += piece
     arguments, left = json.loads(line)
+    if worker:
+        from cachy.workers.worker import become
+
+        become(Path(left), *worker)
     masters: list[dump.DumpMaster] = []
     threading.Thread(target=die_with, args=(lifeline, masters, left), daemon=True).start()
 

@@ -1,7 +1,7 @@
 //! The claim of who fetches for everybody.
 
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 
 use cap_std::fs::{Dir, OpenOptions};
@@ -36,7 +36,7 @@ impl Claim {
     pub(super) fn take(tree: &Tree, held: Held) -> Claimed {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true);
-        let Some(dir) = folder(tree) else {
+        let Some(dir) = folder(tree).or_else(|| make_folder(tree)) else {
             return Claimed::Nothing;
         };
         // Who ends a flight removes the file that somebody else may just have opened.
@@ -113,17 +113,16 @@ impl Drop for Claim {
     }
 }
 
-/// The folder of the claims.
+/// The folder of the claims, where it is there.
 fn folder(tree: &Tree) -> Option<Dir> {
-    let open = || tree.dir().ok().map(|dir| dir.open_dir(FLIGHTS));
-    match open()? {
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            // A folder that somebody removed under us, or an older cachy's.
-            tree.prepare().ok()?;
-            open()?.ok()
-        }
-        opened => opened.ok(),
-    }
+    tree.dir().ok()?.open_dir(FLIGHTS).ok()
+}
+
+/// As [`folder`]; somebody may have removed all of `.cachy`.
+fn make_folder(tree: &Tree) -> Option<Dir> {
+    tree.prepare().ok()?;
+    let _ = tree.dir().ok()?.create_dir(FLIGHTS);
+    folder(tree)
 }
 
 /// Removes the claims of the dead.

@@ -147,8 +147,8 @@ impl Exchange {
 
     /// Whether the origin could not be reached a moment ago, or failed for this very URL.
     fn is_left_alone(&self, target: &Target, now: Millis) -> bool {
-        let origins = &self.store.origins;
-        origins.is_dead(&self.request.origin(), now) || origins.is_dead(&target.url(), now)
+        let store = &self.store;
+        store.is_dead(&self.request.origin(), now) || store.is_dead(&target.url(), now)
     }
 
     /// Asks upstream about what is stored.

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,6 +24,8 @@ END = 5
 DEATHS, WITHIN = 5, 60.0
 #: Connections that are taken in one go.
 BURST = 64
+#: Letters of a folder in which a socket can lie.
+SHORT = 70
 #: Seconds until one asks again whether any worker takes a connection.
 PAUSE = 0.02
 
@@ -57,6 +60,7 @@ class Supervisor:
 
     Args:
         count: How many.
+        folder: Where they find each other; whoever is left of them removes it.
         arguments: Those of mitmdump.
         tell: Called with what the first one tells (see `cachy.dump.Listening`) when all of them listen.
         remark: Called with what people should know.
@@ -65,11 +69,13 @@ class Supervisor:
     def __init__(
         self,
         count: int,
+        folder: str,
         arguments: Sequence[str],
         tell: Callable[[dict[str, Any]], None],
         remark: Callable[[str], None],
     ) -> None:
         self.count = count
+        self.folder = folder
         self.arguments = list(arguments)
         self.tell = tell
         self.remark = remark
@@ -131,7 +137,7 @@ class Supervisor:
         ours, theirs = channel.pair()
         fds = (announce, watched, theirs.fileno())
         # -P: what lies in the folder where the user stands is none of our modules.
-        command = [sys.executable, "-P", "-m", "cachy.dump", *map(str, fds), str(number)]
+        command = [sys.executable, "-P", "-m", "cachy.dump", *map(str, (*fds, number, self.count))]
         try:
             # A session of its own: a terminal's ^C is for us alone.
             process = await asyncio.create_subprocess_exec(
@@ -145,7 +151,7 @@ class Supervisor:
         self.workers.append(worker)
         asyncio.get_running_loop().add_reader(ours, self.hear, worker)
         with suppress(OSError):
-            os.write(lifeline, json.dumps([self.arguments, None]).encode() + b"\n")
+            os.write(lifeline, json.dumps([self.arguments, self.folder]).encode() + b"\n")
         self.begin(self.watch(worker))
         try:
             async with asyncio.timeout(START):
@@ -310,7 +316,12 @@ def supervise(
         WorkersError: They could not start, or die.
     """
 
-    async def run() -> None:
-        await Supervisor(count, arguments, tell, remark).run()
+    async def run(folder: str) -> None:
+        await Supervisor(count, folder, arguments, tell, remark).run()
 
-    asyncio.run(run())
+    place = tempfile.gettempdir()
+    # The names of sockets are short.
+    with tempfile.TemporaryDirectory(
+        prefix="cachy-", dir=place if len(place) < SHORT else "/tmp"
+    ) as folder:
+        asyncio.run(run(folder))

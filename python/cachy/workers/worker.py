@@ -6,10 +6,12 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TextIO
 
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 
+from cachy._core import join_siblings
 from cachy.workers import channel
 
 logger = logging.getLogger(__name__)
@@ -181,13 +183,19 @@ class Numbered:
         return len(text)
 
 
-def become(number: int, descriptor: int) -> None:
+def become(folder: Path, descriptor: int, number: int, all_of_them: int) -> None:
     """Makes this process a worker.
 
     Args:
-        number: Which one, for its log.
+        folder: Where the workers find each other.
         descriptor: The channel to the supervisor.
+        number: Which one.
+        all_of_them: How many there are.
     """
     sys.stdout = Numbered(sys.stdout, number)
     sys.stderr = Numbered(sys.stderr, number)
     Worker(descriptor).install()
+    try:
+        join_siblings(folder, number, all_of_them)
+    except OSError as error:
+        sys.stderr.write(f"cachy: statistics are each worker's own: {error}\n")
