@@ -20,6 +20,8 @@ const PAUSE: Millis = 30_000;
 pub struct Budget {
     /// Bytes.
     limit: Option<u64>,
+    /// So many processes store into the tree, each about as much.
+    processes: u64,
     count: Mutex<Count>,
     /// The process ends.
     over: AtomicBool,
@@ -40,11 +42,12 @@ struct Count {
 }
 
 impl Budget {
-    /// With a limit, bytes.
+    /// With a limit, bytes, for as many processes that count each for itself.
     #[must_use]
-    pub fn of(limit: Option<u64>) -> Self {
+    pub fn of(limit: Option<u64>, processes: u32) -> Self {
         Self {
             limit,
+            processes: processes.into(),
             ..Self::default()
         }
     }
@@ -65,7 +68,9 @@ impl Budget {
             return false;
         };
         let count = self.count.lock();
-        let full = count.total.is_none_or(|total| total + count.added > limit);
+        let full = count
+            .total
+            .is_none_or(|total| total + count.added * self.processes > limit);
         full && count.news && !count.busy && now >= count.next
     }
 
@@ -118,7 +123,7 @@ mod tests {
         let folder = tempfile::TempDir::new().unwrap();
         let mut store = Store::open(folder.path()).unwrap();
         assert!(!store.budget.is_exceeded(0));
-        store.budget = Budget::of(Some(1000));
+        store.budget = Budget::of(Some(1000), 1);
         assert!(!store.budget.is_exceeded(0));
         store.budget.stored(1, 0);
         assert!(store.budget.is_exceeded(0));
@@ -129,6 +134,13 @@ mod tests {
         store.budget.stored(200, 150);
         assert!(!store.budget.is_exceeded(0));
         store.budget.stored(100, 0);
+        assert!(store.budget.is_exceeded(0));
+        store.budget = Budget::of(Some(1000), 2);
+        store.budget.stored(1, 0);
+        store.budget.make_room(&store, 0).unwrap();
+        store.budget.stored(500, 0);
+        assert!(!store.budget.is_exceeded(0));
+        store.budget.stored(1, 0);
         assert!(store.budget.is_exceeded(0));
     }
 }

@@ -6,6 +6,7 @@
 //! [`Exchange::end`] and [`Exchange::commit`] take the body. What has to be fetched without a
 //! client comes out of [`Exchange::work`], as another exchange.
 
+mod abroad;
 mod count;
 mod decide;
 mod hold;
@@ -114,6 +115,8 @@ struct Sharing {
     number: Option<u64>,
     /// It asks for itself, since what others fetched was for them alone.
     alone: bool,
+    /// It leads, and another process may have changed the tree since that was looked at.
+    look_again: bool,
     /// It waited for another one's fetch that then changed the tree.
     joined: bool,
     /// When it was first asked for.

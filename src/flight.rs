@@ -143,6 +143,15 @@ impl Flight {
         matches!(&self.keep, Keep::File { writer, .. } if writer.size() <= SMALL)
     }
 
+    /// The name of that file under `.cachy/tmp`.
+    #[must_use]
+    pub fn file(&self) -> Option<&str> {
+        match &self.keep {
+            Keep::File { temp, .. } => Some(temp.name()),
+            Keep::Nothing | Keep::Status { .. } => None,
+        }
+    }
+
     /// How many clients read it.
     #[must_use]
     pub fn readers(&self) -> usize {

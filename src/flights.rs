@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
+use crate::abroad::Claim;
 use crate::cache_status::Forwarded;
 use crate::meta::{Millis, Record};
 use crate::pipe::Pipe;
@@ -61,7 +63,8 @@ pub struct Arrival {
 }
 
 /// How a flight ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The tree has changed, or nobody wanted it any more: look again.
     Again,
@@ -85,6 +88,8 @@ pub enum Joined {
 pub struct Lead {
     all: Arc<Flights>,
     underway: Arc<Underway>,
+    /// Against other processes.
+    claim: Option<Claim>,
 }
 
 /// A place among those who wait for a flight.
@@ -118,6 +123,7 @@ impl Flights {
         Joined::Lead(Lead {
             all: Arc::clone(self),
             underway: begun,
+            claim: None,
         })
     }
 
@@ -153,6 +159,29 @@ impl Lead {
         self.underway.number
     }
 
+    /// The URL.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.underway.url
+    }
+
+    /// What of the request is known to select among variants, names and values.
+    #[must_use]
+    pub fn selecting(&self) -> &[(String, String)] {
+        &self.underway.selecting
+    }
+
+    /// It leads for other processes, too.
+    pub fn claim(&mut self, claim: Claim) {
+        self.claim = Some(claim);
+    }
+
+    /// Whether it leads for other processes, too.
+    #[must_use]
+    pub fn is_claimed(&self) -> bool {
+        self.claim.is_some()
+    }
+
     /// A seat in one's own flight.
     #[must_use]
     pub fn seat(&self) -> Seat {
@@ -163,6 +192,12 @@ impl Lead {
     #[must_use]
     pub fn seats(&self) -> usize {
         self.underway.seats.load(Ordering::Relaxed)
+    }
+
+    /// Whether anybody waits for it, here or in another process.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.seats() > 0 || self.claim.as_ref().is_some_and(Claim::is_watched)
     }
 
     /// Something has come of it.
@@ -176,19 +211,31 @@ impl Lead {
         self.underway.is_stuck(now)
     }
 
-    /// The body is arriving, for everybody.
+    /// The body is arriving, for everybody in this process.
     pub fn arriving(&self, arrival: Arrival) {
         *self.underway.progress.lock() = Progress::Arriving(arrival);
     }
 
-    /// It is over.
-    pub fn over(self, outcome: Outcome) {
+    /// The body is arriving in a file of that name, for other processes.
+    pub fn arriving_in(&mut self, arrival: &Arrival, file: &str) {
+        if let Some(claim) = &mut self.claim {
+            claim.arriving(arrival, file);
+        }
+    }
+
+    /// It is over. `whole`: all of the body has arrived.
+    pub fn over(mut self, outcome: Outcome, whole: bool) {
+        if let Some(mut claim) = self.claim.take() {
+            claim.over(&outcome, whole);
+        }
         *self.underway.progress.lock() = Progress::Over(outcome);
     }
 }
 
 impl Drop for Lead {
     fn drop(&mut self) {
+        // First, so that who leads next in this process can claim it.
+        self.claim = None;
         let mut underway = self.all.underway.lock();
         if let Some(same) = underway.get_mut(&self.underway.url) {
             same.retain(|u| !Arc::ptr_eq(u, &self.underway));
@@ -256,7 +303,7 @@ mod tests {
         assert_eq!(second.number(), first.number());
         drop(third);
         assert_eq!(first.seats(), 1);
-        first.over(Outcome::Failed("x".into()));
+        first.over(Outcome::Failed("x".into()), false);
         let failed = Outcome::Failed("x".into());
         assert!(matches!(second.progress(), Progress::Over(o) if o == failed));
         drop(lead(&flights, "u"));

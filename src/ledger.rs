@@ -7,17 +7,20 @@
 
 mod report;
 mod save;
+mod siblings;
 mod tally;
 
 pub use report::{Bytes, Miss, Reason, Report, Totals};
 pub use tally::{Meter, Tally};
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+use self::siblings::Siblings;
 use crate::cache_status::CacheStatus;
 use crate::freshness::clock;
 use crate::meta::Millis;
@@ -41,6 +44,12 @@ impl RunId {
         let number = u128::from_str_radix(text, 16).ok();
         number.filter(|_| hex).map(Self)
     }
+
+    /// As it is written.
+    #[must_use]
+    pub fn text(self) -> String {
+        format!("{:032x}", self.0)
+    }
 }
 
 /// Of one process.
@@ -51,6 +60,7 @@ pub struct Ledger {
     runs: Mutex<VecDeque<(RunId, Arc<Account>)>>,
     since: Millis,
     saved: Mutex<Totals>,
+    siblings: OnceLock<Siblings>,
 }
 
 impl Default for Ledger {
@@ -60,6 +70,7 @@ impl Default for Ledger {
             runs: Mutex::default(),
             since: clock(),
             saved: Mutex::default(),
+            siblings: OnceLock::new(),
         }
     }
 }
@@ -88,6 +99,54 @@ impl Ledger {
         }
         runs.push_back((id, Arc::clone(&made)));
         made
+    }
+
+    /// From now on this process, of this number, is one of `all` that count together, see [`siblings`].
+    ///
+    /// # Errors
+    /// Where nobody can reach it in that folder.
+    pub fn join(self: &Arc<Self>, folder: &Path, number: u32, all: u32) -> std::io::Result<()> {
+        let siblings = Siblings::join(folder, number, all, self)?;
+        let _ = self.siblings.set(siblings);
+        Ok(())
+    }
+
+    /// Whether several processes count together: what they all know takes a moment.
+    #[must_use]
+    pub fn has_siblings(&self) -> bool {
+        self.siblings.get().is_some()
+    }
+
+    /// How many count together.
+    #[must_use]
+    pub fn processes(&self) -> u32 {
+        self.siblings.get().map_or(1, Siblings::all)
+    }
+
+    /// What all that count together know of a run.
+    #[must_use]
+    pub fn report_of_all(&self, id: RunId) -> Report {
+        let mut report = self.report(id);
+        if let Some(siblings) = self.siblings.get() {
+            report.add(siblings.reports(id));
+        }
+        report
+    }
+
+    /// What all that count together know.
+    #[must_use]
+    pub fn totals_of_all(&self) -> Totals {
+        let mut totals = self.totals();
+        for other in self
+            .siblings
+            .get()
+            .map(Siblings::totals)
+            .unwrap_or_default()
+        {
+            totals.since = totals.since.min(other.since);
+            totals.add(&other, &Totals::default());
+        }
+        totals
     }
 
     /// What is known of a run; a run of which nothing is known asked for nothing.

@@ -16,7 +16,7 @@
 //! 4. **Hit.** [`answer`] makes the head ([`conditional`], [`range`], [`multipart`],
 //!    [`cache_status`]), and a [`body`] is read piece by piece as the client takes it.
 //! 5. **Together.** Who wants what is being fetched takes a seat in that flight ([`flights`]) and
-//!    reads along while it grows ([`growing`], [`pipe`]). A range of what isn't there has the whole
+//!    reads along while it grows ([`growing`], [`pipe`]); what another process fetches is a flight, too ([`abroad`]). A range of what isn't there has the whole
 //!    fetched behind it, by an exchange without a client.
 //! 6. **Upstream.** Otherwise the request goes on, with validators of our own or with none, in a
 //!    coding that can be stored ([`coding`]). [`origins`] remembers which origin is dead.
@@ -46,6 +46,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod abroad;
 pub mod answer;
 pub mod body;
 pub mod budget;

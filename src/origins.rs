@@ -28,12 +28,17 @@ impl Origins {
         dead.insert(origin.to_owned(), now);
     }
 
-    /// It answered.
-    pub fn answered(&self, origin: &str) {
+    /// Somebody else found at that time that it could not be reached.
+    pub fn note(&self, origin: &str, at: Millis) {
         let mut dead = self.0.lock();
-        if !dead.is_empty() {
-            dead.remove(origin);
-        }
+        let since = dead.entry(origin.to_owned()).or_insert(at);
+        *since = at.max(*since);
+    }
+
+    /// It answered. Returns whether it counted as dead.
+    pub fn answered(&self, origin: &str) -> bool {
+        let mut dead = self.0.lock();
+        !dead.is_empty() && dead.remove(origin).is_some()
     }
 }
 
@@ -50,7 +55,10 @@ mod tests {
         assert!(!origins.is_dead("https://h", 11_000));
         assert!(!origins.is_dead("https://h", 0));
         assert!(!origins.is_dead("https://i", 1000));
-        origins.answered("https://h");
+        assert!(origins.answered("https://h") && !origins.answered("https://h"));
         assert!(!origins.is_dead("https://h", 1000));
+        origins.note("https://h", 2000);
+        origins.note("https://h", 1000);
+        assert!(origins.is_dead("https://h", 11_500));
     }
 }

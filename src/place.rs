@@ -44,6 +44,12 @@ pub enum Expected {
 }
 
 impl Temp {
+    /// Its name under `.cachy/tmp`.
+    #[must_use]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Renames it over whatever lies there: for what belongs to cachy alone.
     ///
     /// # Errors

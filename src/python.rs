@@ -92,7 +92,7 @@ impl Cache {
         let host = Arc::new(host.map_err(PyValueError::new_err)?);
         let directory = folder(&directory);
         let mut store = py.detach(|| Store::open(&directory))?;
-        store.budget = Budget::of(max_size);
+        store.budget = Budget::of(max_size, LEDGER.processes());
         let store = Arc::new(store);
         if let Err(error) = py.detach(|| token::ensure(&store.tree)) {
             py.detach(|| store.troubles.say(&error));
@@ -117,6 +117,16 @@ impl Cache {
 
     fn end(&self) {
         self.store.budget.end();
+    }
+
+    #[getter]
+    fn watching(&self) -> bool {
+        self.store.abroad.is_watching()
+    }
+
+    fn look_abroad(&self, py: Python<'_>) -> Vec<u64> {
+        let store = &self.store;
+        py.detach(|| store.abroad.look(&store.tree, clock()))
     }
 
     #[getter]
@@ -222,6 +232,12 @@ fn parse_span(text: &str) -> PyResult<u64> {
     options::span(text).map_err(PyValueError::new_err)
 }
 
+/// Lets this process count together with others.
+#[pyfunction]
+fn join_siblings(py: Python<'_>, folder: PathBuf, number: u32, all: u32) -> PyResult<()> {
+    Ok(py.detach(|| LEDGER.join(&folder, number, all))?)
+}
+
 /// The system's bundle of root certificates, where one is found.
 #[pyfunction]
 fn system_ca_bundle() -> Option<PathBuf> {
@@ -242,7 +258,9 @@ mod _core {
     #[pymodule_export]
     use super::{Tree, Upload};
     #[pymodule_export]
-    use super::{default_directory, parse_max_size, parse_size, parse_span, system_ca_bundle};
+    use super::{
+        default_directory, join_siblings, parse_max_size, parse_size, parse_span, system_ca_bundle,
+    };
 
     #[cfg(target_os = "linux")]
     #[pymodule_export]

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::abroad::Abroad;
 use crate::budget::Budget;
 use crate::entry;
 use crate::error::{Error, Result};
@@ -42,6 +43,8 @@ pub struct Store {
     pub origins: Origins,
     /// What is being fetched.
     pub flights: Arc<Flights>,
+    /// What other processes are fetching.
+    pub abroad: Abroad,
     /// When entries were last used.
     pub last_use: LastUse,
     /// What was asked for in vain.
@@ -78,7 +81,8 @@ impl Store {
     /// See [`Tree::open`].
     pub fn open(root: &Path) -> Result<Self> {
         let (tree, trouble) = Tree::open(root)?;
-        let store = Self::new(tree, false);
+        let mut store = Self::new(tree, false);
+        store.abroad = Abroad::enter(&store.tree);
         match trouble {
             Some(error) => store.troubles.say(&error),
             None => store.tree.sweep(),
@@ -102,6 +106,7 @@ impl Store {
             digests: Digests::default(),
             origins: Origins::default(),
             flights: Arc::default(),
+            abroad: Abroad::default(),
             last_use: LastUse::default(),
             misses: Misses::default(),
             settled: Settled::default(),

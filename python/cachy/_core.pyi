@@ -36,6 +36,7 @@ __all__ = [
     "default_directory",
     "end_with_parent",
     "enter_namespaces",
+    "join_siblings",
     "parse_max_size",
     "parse_size",
     "parse_span",
@@ -150,6 +151,15 @@ class Cache:
 
     def end(self) -> None:
         """The process ends: `make_room` stops soon."""
+
+    @property
+    def watching(self) -> bool:
+        """Whether somebody waits for what another process fetches: `look_abroad` has to be called, every
+        few milliseconds.
+        """
+
+    def look_abroad(self) -> list[int]:
+        """The numbers of the flights of other processes of which there is news."""
 
 @final
 class Request:
@@ -963,6 +973,18 @@ class Miss:
     @property
     def accept(self) -> str | None:
         """The request's Accept field, where it had one."""
+
+def join_siblings(folder: str | PathLike[str], number: int, all: int) -> None:
+    """Lets this process count together with others: what one tells of runs and statistics is the sum.
+
+    Args:
+        folder: Where they find each other; for their user alone.
+        number: Which of them this is.
+        all: How many there are.
+
+    Raises:
+        OSError: Nobody can reach it there.
+    """
 
 def parse_size(text: str) -> int:
     """A size in bytes.

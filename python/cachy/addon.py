@@ -15,6 +15,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 
 from cachy import alarm, evicting, keeping, news, options, room, walk
 from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed, parse_max_size
+from cachy.abroad import Abroad
 from cachy.detached import Detached
 from cachy.home import Home
 from cachy.lane.lanes import Lanes
@@ -41,6 +42,7 @@ class Cachy:
     def __init__(self) -> None:
         self.transactions: WeakKeyDictionary[http.HTTPFlow, Transaction] = WeakKeyDictionary()
         self.news = news.News()
+        self.abroad = Abroad(self.news)
         self.leads = Leads()
         self.shared = Shared(self.transactions, self.news, self.leads)
         self.work: set[asyncio.Task[None]] = set()
@@ -193,6 +195,8 @@ class Cachy:
                     continue
                 # What came meanwhile is no news any more.
             elif exchange.number is not None and not transaction.left:
+                if self.cache is not None:
+                    self.abroad.begin(self.cache)
                 await self.news.wait(self.news.next(exchange.number))
             if transaction.left:
                 return None
@@ -277,6 +281,7 @@ class Cachy:
         """The proxy ends, or goes on without this addon."""
         walk.restore(ctx.master.addons)
         self.leads.give_up()
+        self.abroad.done()
         if self.cache is not None:
             self.cache.end()
         for task in self.work:

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +20,11 @@ from mitmproxy.options import Options
 from mitmproxy.tools import cmdline, dump
 from mitmproxy.tools import main as mitmproxy
 
-from cachy import addon_path
+from cachy import addon_path, loop
+from cachy.listening import Listening
 
 #: Seconds for an end in good order, once whoever started it is gone.
 GRACE = 5
-
-
-@dataclass(frozen=True)
-class Listening:
-    """Where a proxy listens, and what its clients have to trust."""
-
-    addresses: list[tuple[str, int]]
-    ca_pem: str
-
-    @property
-    def port(self) -> int:
-        """The port of the first address."""
-        return self.addresses[0][1]
 
 
 class Announcer:
@@ -51,8 +39,7 @@ class Announcer:
         addresses = [(str(host), int(port)) for host, port, *_ in found]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             # The terminal is gone.
-            loop = asyncio.get_running_loop()
-            loop.add_signal_handler(signal.SIGHUP, ctx.master.shutdown)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, ctx.master.shutdown)
         if addresses:
             folder = Path(ctx.options.confdir).expanduser()
             self.tell(Listening(addresses, str(folder.absolute() / "mitmproxy-ca-cert.pem")))
@@ -108,6 +95,7 @@ def run(
     arguments = [*(word for path in scripts for word in ("-s", path)), *arguments]
     # What mitmproxy takes for its own command line, and finds fault with.
     sys.argv = ["mitmdump", *arguments]
+    loop.choose()
     mitmproxy.run(Master, cmdline.mitmdump, arguments, filters)
 
 
@@ -128,14 +116,21 @@ def die_with(lifeline: int, master: list[dump.DumpMaster], left: str | None) -> 
 def main() -> None:
     """The process that `launch` starts, with the descriptors of two pipes. By the second come
     mitmdump's arguments and the owner's folder, in one line of JSON: a command line is for all to read.
+
+    A worker also has a channel to its supervisor, its number, and that of all; the folder is where it meets the others
+    (see `cachy.workers`).
     """
-    announce, lifeline = (int(word) for word in sys.argv[1:])
+    announce, lifeline, *worker = (int(word) for word in sys.argv[1:])
     line = b""
     while not line.endswith(b"\n"):
         if not (piece := os.read(lifeline, 65536)):
             return
         line += piece
     arguments, left = json.loads(line)
+    if worker:
+        from cachy.workers.worker import become
+
+        become(Path(left), *worker)
     masters: list[dump.DumpMaster] = []
     threading.Thread(target=die_with, args=(lifeline, masters, left), daemon=True).start()
 

@@ -61,7 +61,10 @@ impl Exchange {
         self.request.connect_by_name(&target);
         self.target = Some(target.clone());
         match entry::find(&self.store, &target, &self.request.headers, patient) {
-            Ok(found) => self.found(found, &target, now),
+            Ok(found) => {
+                let step = self.found(found, &target, now);
+                self.looked_again(step, &target, patient, now)
+            }
             Err(error) => {
                 self.store.troubles.say(&error);
                 let detail = match error {
@@ -73,7 +76,7 @@ impl Exchange {
         }
     }
 
-    fn found(&mut self, found: Found, target: &Target, now: Millis) -> Step {
+    pub(super) fn found(&mut self, found: Found, target: &Target, now: Millis) -> Step {
         let head = self.request.is_head();
         let hit = CacheStatus::hit();
         match found {

@@ -56,12 +56,9 @@ impl Exchange {
     pub(super) fn ask_hop(&mut self, now: Millis) -> Option<Step> {
         let host = self.hop.as_ref()?.target.authority().to_owned();
         let target = self.target.clone()?;
-        let (stored, origins) = (
-            !matches!(self.fallback, Fallback::None),
-            &self.store.origins,
-        );
-        if stored && origins.is_dead(&self.request.origin(), now) {
-            origins.failed(&target.url(), now);
+        let (stored, store) = (!matches!(self.fallback, Fallback::None), &self.store);
+        if stored && store.is_dead(&self.request.origin(), now) {
+            store.failed(&target.url(), now);
             let reason = "it could not be reached a moment ago";
             self.finish(Outcome::Failed(reason.to_owned()));
             return Some(Step::Answer(self.answer_failure(reason, now)));

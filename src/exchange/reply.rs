@@ -41,7 +41,7 @@ impl Exchange {
     fn respond(&mut self, status: u16, headers: &Headers, multiplexed: bool, now: Millis) -> Reply {
         let failing = status >= 500 || status == 429;
         if !failing {
-            self.store.origins.answered(&self.request.origin());
+            self.store.answered(&self.request.origin());
         }
         if failing
             && !matches!(self.fallback, Fallback::None)
@@ -200,11 +200,11 @@ impl Exchange {
 
     /// Upstream could not be reached, or broke off before its head, or took too long.
     pub fn failed(&mut self, reason: &str, now: Millis) -> Answer {
-        let origins = &self.store.origins;
-        origins.failed(&self.request.origin(), now);
+        let store = &self.store;
+        store.failed(&self.request.origin(), now);
         if let (Some(_), Some(target)) = (&self.hop, &self.target) {
             // Nobody asks for the redirect again to come to the same end.
-            origins.failed(&target.url(), now);
+            store.failed(&target.url(), now);
         }
         self.finish(Outcome::Failed(reason.to_owned()));
         let mut answer = self.answer_failure(reason, now);
@@ -240,7 +240,7 @@ impl Exchange {
     /// What is stored, since this URL failed; the origin lives, so it alone is left alone for a while.
     pub(super) fn url_failed(&mut self, now: Millis) -> Option<Answer> {
         if let Some(target) = &self.target {
-            self.store.origins.failed(&target.url(), now);
+            self.store.failed(&target.url(), now);
         }
         self.stale_if_error(now)
     }

@@ -103,8 +103,8 @@ impl Rules<'_> {
 
     /// Whether the origin could not be reached a moment ago, or failed for this very URL.
     pub fn is_left_alone(&self, target: &Target, now: Millis) -> bool {
-        let origins = &self.store.origins;
-        origins.is_dead(&self.request.origin(), now) || origins.is_dead(&target.url(), now)
+        let store = self.store;
+        store.is_dead(&self.request.origin(), now) || store.is_dead(&target.url(), now)
     }
 
     /// The field by which the client tells who it is, where that counts.

@@ -59,7 +59,7 @@ impl Exchange {
     #[must_use]
     pub fn is_wanted(&self, now: Millis) -> bool {
         let (lead, flight) = (self.sharing.lead.as_ref(), self.flight.as_ref());
-        if lead.map_or(0, Lead::seats) > 0 || flight.map_or(0, Flight::readers) > 0 {
+        if lead.is_some_and(Lead::is_awaited) || flight.map_or(0, Flight::readers) > 0 {
             return true;
         }
         if lead.is_some_and(|lead| lead.is_stuck(now)) {
@@ -117,7 +117,8 @@ impl Exchange {
             Progress::Arriving(arrival) => select::matches(&arrival.record, target, request),
             Progress::Over(_) => false,
         };
-        match self.store.flights.join(&target.url(), &known, now, suits) {
+        let joined = self.store.flights.join(&target.url(), &known, now, suits);
+        match self.join_abroad(joined, now) {
             Joined::Seat(seat) => {
                 self.sharing.number = Some(seat.number());
                 self.sharing.seat = Some(seat);
@@ -143,7 +144,7 @@ impl Exchange {
     pub(super) fn check_behind(&mut self, record: &Record, target: &Target, now: Millis) {
         let flights = &self.store.flights;
         let joined = flights.join(&target.url(), &record.selecting, now, |_| true);
-        if let Joined::Lead(lead) = joined {
+        if let Joined::Lead(lead) = self.join_abroad(joined, now) {
             self.detach_whole(lead);
         }
     }
@@ -175,25 +176,31 @@ impl Exchange {
     }
 
     /// Lets others read what this exchange is fetching.
-    pub(super) fn publish(&self) {
+    pub(super) fn publish(&mut self) {
         let (Some(lead), Some(flight), Some(record)) =
-            (&self.sharing.lead, &self.flight, &self.record)
+            (&mut self.sharing.lead, &self.flight, &self.record)
         else {
             return;
         };
-        if self.hold.is_none() && flight.is_file() {
-            lead.arriving(Arrival {
+        if let Some(file) = flight.file().filter(|_| self.hold.is_none()) {
+            let arrival = Arrival {
                 record: record.clone().into(),
                 pipe: flight.pipe(),
                 why: self.status.forwarded.unwrap_or(Forwarded::UriMiss),
-            });
+            };
+            let (store, length) = (&self.store, flight.missing());
+            store
+                .abroad
+                .claim_late(&store.tree, lead, self.settings, length);
+            lead.arriving_in(&arrival, file);
+            lead.arriving(arrival);
         }
     }
 
     /// Ends the flight that this exchange leads, if it does.
     pub(super) fn finish(&mut self, outcome: Outcome) {
         if let Some(lead) = self.sharing.lead.take() {
-            lead.over(outcome);
+            lead.over(outcome, self.ended);
         }
     }
 

@@ -116,13 +116,19 @@ impl Visit {
             Err(answer) => return Step::Answer(*answer),
         };
         let (name, ledger) = (self.host.name(), &self.host.ledger);
+        if matches!(route, Route::Stats | Route::Run(_))
+            && ledger.has_siblings()
+            && !context.patient
+        {
+            return Step::Read;
+        }
         Step::Answer(match route {
             Route::Welcome => text::welcome(name, context.mode),
             Route::Status => text::status(context.store, name, context.mode),
             Route::Certificate => self.certificate(),
             Route::Setup => self.setup(),
-            Route::Stats => text::json(&ledger.totals()),
-            Route::Run(id) => text::json(&ledger.report(id)),
+            Route::Stats => text::json(&ledger.totals_of_all()),
+            Route::Run(id) => text::json(&ledger.report_of_all(id)),
             Route::Cache(url) => match cached_url(url) {
                 Ok(target) => return self.cache(context, target),
                 Err(error) => text::plain(400, &format!("{error}\n")),

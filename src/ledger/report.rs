@@ -1,6 +1,8 @@
 //! What the ledger says, as JSON.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,7 @@ impl Bytes {
 }
 
 /// Of one run.
-#[derive(Debug, Default, PartialEq, Serialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// All that it asked for.
     pub requests: u64,
@@ -42,7 +44,7 @@ pub struct Report {
 }
 
 /// Requests of one run for one URL that were not served from the tree alone, for one reason.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Miss {
     /// As it is stored; as it was asked where it has no key.
     pub url: String,
@@ -53,7 +55,7 @@ pub struct Miss {
     /// `Cache-Status` (RFC 9211) of the first of them.
     pub cache_status: String,
     /// Why, see [`super::reason`].
-    pub reason: &'static str,
+    pub reason: Cow<'static, str>,
     /// Bytes of bodies that came from upstream.
     pub bytes: u64,
     /// Time spent on upstream, from the request to the end of the body.
@@ -65,7 +67,7 @@ pub struct Miss {
 impl Report {
     pub(super) fn of(account: &Account) -> Self {
         let rows = account.rows.lock();
-        let mut misses: Vec<Miss> = rows
+        let misses: Vec<Miss> = rows
             .by
             .iter()
             .map(|((url, reason), row)| Miss {
@@ -73,7 +75,7 @@ impl Report {
                 method: row.method.clone(),
                 status: row.status,
                 cache_status: row.cache_status.clone(),
-                reason,
+                reason: Cow::Borrowed(reason),
                 bytes: row.bytes.load(Relaxed),
                 seconds: seconds(row.millis.load(Relaxed)),
                 count: row.count.load(Relaxed),
@@ -81,17 +83,51 @@ impl Report {
             .collect();
         let omitted = rows.omitted;
         drop(rows);
-        misses.sort_by(|a, b| {
-            let worse = b.seconds.total_cmp(&a.seconds).then(b.bytes.cmp(&a.bytes));
-            worse.then_with(|| a.url.cmp(&b.url))
-        });
-        Self {
+        let mut report = Self {
             requests: account.requests.load(Relaxed),
             hits: account.hits.load(Relaxed),
             bytes: Bytes::of(account),
             misses,
             omitted,
+        };
+        report.sort();
+        report
+    }
+
+    fn sort(&mut self) {
+        self.misses.sort_by(|a, b| {
+            let worse = b.seconds.total_cmp(&a.seconds).then(b.bytes.cmp(&a.bytes));
+            worse.then_with(|| a.url.cmp(&b.url))
+        });
+    }
+
+    /// Adds what others know of the same run.
+    pub(super) fn add(&mut self, others: Vec<Self>) {
+        let key = |miss: &Miss| (miss.url.clone(), miss.reason.clone());
+        let misses = std::mem::take(&mut self.misses);
+        let mut by: HashMap<_, _> = misses.into_iter().map(|miss| (key(&miss), miss)).collect();
+        for other in others {
+            self.requests += other.requests;
+            self.hits += other.hits;
+            self.bytes.tree += other.bytes.tree;
+            self.bytes.upstream += other.bytes.upstream;
+            self.omitted += other.omitted;
+            for miss in other.misses {
+                match by.entry(key(&miss)) {
+                    Entry::Vacant(place) => {
+                        place.insert(miss);
+                    }
+                    Entry::Occupied(mut place) => {
+                        let sum = place.get_mut();
+                        sum.bytes += miss.bytes;
+                        sum.seconds += miss.seconds;
+                        sum.count += miss.count;
+                    }
+                }
+            }
         }
+        self.misses = by.into_values().collect();
+        self.sort();
     }
 }
 

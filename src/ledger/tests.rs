@@ -209,3 +209,41 @@ fn ids() {
         assert_eq!(RunId::parse(bad), None, "{bad}");
     }
 }
+
+#[test]
+fn siblings_count_together() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let run = RunId::parse(RUN);
+    let ledgers = [1, 2, 3].map(|number| {
+        let ledger = Arc::new(Ledger::default());
+        ledger.join(folder.path(), number, 3).unwrap();
+        ledger
+    });
+    for ledger in &ledgers {
+        hit(ledger, run, "abc").meter.unwrap().read(3);
+        miss(ledger, run, "https://h.example/slow", 5, 1000);
+    }
+    miss(&ledgers[2], run, "https://h.example/once", 5, 10);
+    // One that has gone, and another in the place of one.
+    drop(std::os::unix::net::UnixListener::bind(folder.path().join("9")).unwrap());
+    ledgers[0].join(folder.path(), 1, 3).unwrap();
+    for ledger in &ledgers {
+        let report = ledger.report_of_all(run.unwrap());
+        assert_eq!((report.requests, report.hits), (7, 3));
+        assert_eq!((report.bytes.tree, report.bytes.upstream), (9, 20));
+        let rows = report
+            .misses
+            .iter()
+            .map(|m| (&m.url[18..], m.count, m.bytes));
+        assert_eq!(rows.collect::<Vec<_>>(), [("slow", 3, 15), ("once", 1, 5)]);
+        let totals = ledger.totals_of_all();
+        assert_eq!(
+            (totals.requests, totals.by_reason["uri-miss"].count),
+            (7, 4)
+        );
+        assert_eq!(
+            ledger.totals().requests,
+            2 + u64::from(Arc::ptr_eq(ledger, &ledgers[2]))
+        );
+    }
+}

@@ -7,6 +7,7 @@ from typing import Any
 from .client import Reply, fetch
 from .message import HeadersLike
 from .proxy import Proxy
+from .wire import Target
 
 NAME = "cachy.internal"
 
@@ -44,12 +45,12 @@ def cached(url: str) -> str:
     return f"http://{NAME}/cache/{url}"
 
 
-def ask(proxy: Proxy, path: str, method: str = "GET", headers: HeadersLike | None = None) -> Reply:
+def ask(proxy: Target, path: str, method: str = "GET", headers: HeadersLike | None = None) -> Reply:
     """An answer of the proxy itself."""
     return fetch(proxy, f"http://{NAME}{path}", method, headers)
 
 
-def ask_json(proxy: Proxy, path: str) -> Any:
+def ask_json(proxy: Target, path: str) -> Any:
     """An answer of the proxy itself, as JSON."""
     reply = ask(proxy, path)
     assert (reply.status, reply.header("content-type")) == (200, "application/json"), reply

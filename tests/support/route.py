@@ -41,6 +41,10 @@ class Route:
         loop = asyncio.get_running_loop()
         self._getaddrinfo = loop.getaddrinfo
         loop.getaddrinfo = self.getaddrinfo  # type: ignore[method-assign]
+        if type(loop).__module__.startswith("uvloop"):
+            # It asks by functions of its own.
+            self._create_connection: Any = loop.create_connection
+            loop.create_connection = self.create_connection  # type: ignore[method-assign, assignment]
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
         """Note whether it will be TLS; lead addresses, which nobody resolves."""
@@ -67,6 +71,15 @@ class Route:
             await asyncio.Event().wait()
         target = ("127.0.0.1", self.port(name, int(port or 0)))
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", target)]
+
+    async def create_connection(
+        self, protocol: Any, host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
+        """Connects to where the name leads."""
+        if host is not None:
+            found = await self.getaddrinfo(host, port)
+            host, port = found[0][4][:2]
+        return await self._create_connection(protocol, host, port, **options)
 
     def port(self, host: str, port: int) -> int:
         """The port on loopback that answers for `host:port`."""

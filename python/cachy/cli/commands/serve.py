@@ -3,9 +3,9 @@
 import errno
 import os
 import socket
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,12 +13,12 @@ from cachy import __version__
 from cachy._core import parse_max_size
 from cachy.cli import through
 from cachy.cli.corporate import Upstream, upstream
+from cachy.cli.count import count
 from cachy.cli.launch import LaunchError, check, options_of
 from cachy.cli.redirect import DEFAULT_PORT, Redirect
 from cachy.cli.terminal import Failure, aside, console, dir_option, refusals
-
-if TYPE_CHECKING:
-    from cachy.dump import Listening
+from cachy.listening import Listening
+from cachy.workers.supervisor import WorkersError, supervise
 
 
 @click.command("serve")
@@ -51,6 +51,14 @@ if TYPE_CHECKING:
     metavar="PORT",
     help="Listen in transparent mode there too, on all addresses; with --transparent 8081 by default.",
 )
+@click.option(
+    "--workers",
+    callback=count,
+    metavar="N|auto",
+    default="1",
+    show_default=True,
+    help="Processes that share the port, the tree and the CA; auto: one for each core.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="A line for each request.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- MITMDUMP ARGS...]")
 def command(
@@ -62,6 +70,7 @@ def command(
     max_size: str | None,
     interface: str | None,
     transparent_port: int | None,
+    workers: int,
     verbose: bool,
     arguments: tuple[str, ...],
 ) -> None:
@@ -72,6 +81,7 @@ def command(
     \b
       cachy serve
       cachy serve --host 0.0.0.0 --dir /srv/cachy     for an office
+      cachy serve --workers auto                      on all cores
       cachy serve --transparent br0                   for what is behind a bridge
       cachy serve -- --set block_global=false         what follows is mitmdump's
 
@@ -109,7 +119,7 @@ def command(
         except ValueError as error:
             raise click.UsageError(str(error)) from error
 
-    def tell(listening: "Listening") -> None:
+    def tell(listening: Listening) -> None:
         # Nobody may want to hear it.
         with suppress(OSError):
             welcome(listening, Path(directory), by.remark)
@@ -120,20 +130,33 @@ def command(
             make_sure_is_free(host, port)
         if transparent_port:
             make_sure_is_free("", transparent_port, "--transparent-port")
-        # mitmproxy takes a third of a second to load.
-        from cachy import dump
-
+        words = [*where, *options_of(options, arguments), *by.arguments, *arguments]
         with led(rules):
-            dump.run(
-                [*where, *options_of(options, arguments), *by.arguments, *arguments],
-                tell,
-            )
+            serve(workers, words, tell)
+    except WorkersError as error:
+        raise Failure(str(error)) from error
     except (OSError, LaunchError) as error:
         raise Failure(f"the proxy did not start: {error}") from error
     except SystemExit as end:
         if end.code:
             raise Failure("the proxy did not start, see above") from end
         raise
+
+
+def serve(workers: int, arguments: list[str], tell: Callable[[Listening], None]) -> None:
+    """Runs one proxy in this process, or several in processes of their own."""
+    if workers == 1:
+        # mitmproxy takes a third of a second to load.
+        from cachy import dump
+
+        dump.run(arguments, tell)
+    else:
+        supervise(
+            workers,
+            arguments,
+            lambda told: tell(Listening.of(told)),
+            lambda text: aside().print(f"cachy: {text}", soft_wrap=True),
+        )
 
 
 def led(rules: Redirect | None) -> AbstractContextManager[object]:
@@ -178,7 +201,7 @@ def family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def welcome(listening: "Listening", directory: Path, remark: str | None) -> None:
+def welcome(listening: Listening, directory: Path, remark: str | None) -> None:
     """Tells where it listens and what to do next."""
     host, port = listening.addresses[0]
     open_to_all = [
