@@ -12,8 +12,9 @@ from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import machine
+from bench import machine, size
 from bench.bench import Bench, say
+from bench.core import core
 from bench.peers import PEERS, Place
 from bench.plot import plot
 from bench.readme import write
@@ -96,13 +97,28 @@ def compare(arguments: argparse.Namespace, folder: Path) -> int:
     return 1 if bench.problems else 0
 
 
+def alone(name: str, text: str, writing: bool) -> int:
+    """Prints a table that is not about peers."""
+    print(text)
+    if writing:
+        write(name, text)
+    return 0
+
+
 def main() -> int:
     """Runs the command."""
     arguments = _arguments()
     signal.signal(signal.SIGINT, _end)
     signal.signal(signal.SIGTERM, _end)
+    only = (arguments.only or [""])[0]
+    if only == "core":
+        return alone("core", core(), arguments.write)
     with tempfile.TemporaryDirectory(prefix="cachy-bench-", dir=arguments.folder) as name:
         try:
+            if only == "size":
+                sizes = size.QUICK if arguments.quick else size.Size()
+                text = size.measure(Path(name), sizes, arguments.rounds or 3)
+                return alone("size", text, arguments.write)
             return compare(arguments, Path(name))
         except KeyboardInterrupt:
             say("interrupted, all processes ended")

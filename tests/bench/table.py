@@ -88,7 +88,8 @@ def _cell(bench: Bench, scenario: str, peer: str, key: str, digits: int) -> str:
     return "failed" if bench.results.get((scenario, peer)) else ""
 
 
-def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+def markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table, numbers to the right."""
     text = ["| " + " | ".join(heads) + " |", "|---|" + "---:|" * (len(heads) - 1)]
     return "\n".join(text + ["| " + " | ".join(line) + " |" for line in lines])
 
@@ -101,7 +102,7 @@ def hits_table(bench: Bench) -> str:
             cells = [_cell(bench, "hits", peer.name, key, digits) for key, _, digits in COLUMNS]
             lines.append([f"{peer.name}: {peer.title}", *cells])
     heads = ["10 KB hits, 8 connections", *(head for _, head, _ in COLUMNS)]
-    return _table(heads, lines) if lines else ""
+    return markdown(heads, lines) if lines else ""
 
 
 def others_table(bench: Bench) -> str:
@@ -115,7 +116,7 @@ def others_table(bench: Bench) -> str:
         [row.title, *(_cell(bench, row.scenario, peer, row.key, row.digits) for peer in peers)]
         for row in there
     ]
-    return _table(["", *peers], lines) if lines else ""
+    return markdown(["", *peers], lines) if lines else ""
 
 
 def _figure(bench: Bench, figure: Figure, who: str) -> str:
@@ -135,7 +136,7 @@ def figures_table(bench: Bench) -> str:
         cells = [_figure(bench, figure, name) for name in who]
         if any(cells):
             lines.append([figure.title, figure.wanted, *cells])
-    return _table(["Ratios, each within a round", "wanted", *who], lines) if lines else ""
+    return markdown(["Ratios, each within a round", "wanted", *who], lines) if lines else ""
 
 
 def tables(bench: Bench, scenarios: Sequence[Scenario]) -> str:

@@ -33,6 +33,18 @@ def cargo(command: str, folder: Path, *arguments: str) -> None:
         raise SystemExit(f"bench: {error}") from error
 
 
+def run_quietly(*command: str | Path) -> None:
+    """Runs a command.
+
+    Raises:
+        SystemExit: It failed, and has said why.
+    """
+    try:
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SystemExit(f"bench: {error}") from error
+
+
 @dataclass(frozen=True)
 class Report:
     """What the client measured. See `Report` in `load/src/report.rs`."""
@@ -99,8 +111,7 @@ class Tool:
 
     def files(self, folder: Path, url: str, urls: int) -> None:
         """Writes what the origin would answer as `folder/HOST/PATH`."""
-        command: list[str | Path] = [self.binary, "files", folder, url, "--urls", str(urls)]
-        subprocess.run(command, check=True)
+        run_quietly(self.binary, "files", folder, url, "--urls", str(urls))
 
 
 @dataclass(frozen=True)

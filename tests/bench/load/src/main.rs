@@ -50,7 +50,7 @@ enum Command {
     /// Writes what the origin would answer as FOLDER/HOST/PATH.
     Files {
         folder: PathBuf,
-        /// An https URL, `{}` in it stands for numbers.
+        /// An https URL, `{}` in it stands for numbers, `{k}` for how many thousands they are.
         url: String,
         /// How many URLs `{}` makes.
         #[arg(long, default_value_t = 1)]
@@ -74,12 +74,15 @@ struct Get {
     /// The CA to trust, PEM.
     #[arg(long)]
     ca: PathBuf,
-    /// An https URL, `{}` in it stands for numbers.
+    /// An https URL, `{}` in it stands for numbers, `{k}` for how many thousands they are.
     #[arg(long)]
     url: String,
     /// How many URLs `{}` makes.
     #[arg(long, default_value_t = 1)]
     urls: usize,
+    /// How far apart the numbers are.
+    #[arg(long, default_value_t = 1)]
+    step: usize,
     /// Connections at a time; each begins at another URL.
     #[arg(short, long, default_value_t = 1)]
     connections: usize,
@@ -115,8 +118,9 @@ fn trusting(ca: &Path, resume: bool) -> Result<Arc<ClientConfig>, Box<dyn Error>
     Ok(Arc::new(config))
 }
 
-fn urls(template: &str, count: usize) -> Result<Vec<Url>, Box<dyn Error>> {
-    let urls = Url::all(template, count).ok_or_else(|| format!("not an https URL: {template}"))?;
+fn urls(template: &str, count: usize, step: usize) -> Result<Vec<Url>, Box<dyn Error>> {
+    let urls =
+        Url::all(template, count, step).ok_or_else(|| format!("not an https URL: {template}"))?;
     if urls.is_empty() {
         Err("no URLs".into())
     } else {
@@ -125,7 +129,7 @@ fn urls(template: &str, count: usize) -> Result<Vec<Url>, Box<dyn Error>> {
 }
 
 fn get(get: &Get) -> Result<bool, Box<dyn Error>> {
-    let urls = urls(&get.url, get.urls)?;
+    let urls = urls(&get.url, get.urls, get.step)?;
     let walk = Walk {
         route: match (get.proxy, get.direct) {
             (Some(proxy), _) => Route::Proxy(proxy),
@@ -152,7 +156,7 @@ fn get(get: &Get) -> Result<bool, Box<dyn Error>> {
 
 fn files(folder: &Path, template: &str, count: usize) -> Result<(), Box<dyn Error>> {
     let content = Content::new();
-    for url in urls(template, count)? {
+    for url in urls(template, count, 1)? {
         let body = content
             .body(&url.host, &url.path)
             .ok_or("the path's first segment is no length")?;

@@ -29,11 +29,15 @@ impl Url {
         })
     }
 
-    /// As many as `count`, with the number of each in the place of `{}`; one alone where there is no such place.
-    pub fn all(template: &str, count: usize) -> Option<Vec<Self>> {
+    /// As many as `count`, with the number of each in the place of `{}`, and its thousand in that of
+    /// `{k}`; one alone where there is no such place. The numbers are `step` apart.
+    pub fn all(template: &str, count: usize, step: usize) -> Option<Vec<Self>> {
         let count = if template.contains("{}") { count } else { 1 };
-        (0..count)
-            .map(|number| Self::parse(&template.replace("{}", &number.to_string())))
-            .collect()
+        let urls = (0..count).map(|which| {
+            let number = which * step;
+            let text = template.replace("{}", &number.to_string());
+            Self::parse(&text.replace("{k}", &(number / 1000).to_string()))
+        });
+        urls.collect()
     }
 }
