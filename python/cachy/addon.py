@@ -91,7 +91,10 @@ class Cachy:
         Raises:
             OptionsError: With what is wrong and how to mend it.
         """
-        self.lanes.configure()
+        try:
+            self.lanes.configure()
+        except ValueError as error:
+            self.refuse(error)
         if not (options.NAMES | {"confdir"}) & updated:
             return
         try:

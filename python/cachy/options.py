@@ -20,6 +20,7 @@ NAMES = frozenset(
         "cachy_lane",
     }
 )
+LANES = ("auto", "off")
 #: The template of the script that installs the CA.
 SETUP = Path(__file__).with_name("setup.sh")
 
@@ -88,8 +89,20 @@ def declare(loader: Taker) -> None:
         "auto: what is stored goes to HTTP/1.1 clients past mitmproxy's flows, many times as fast, "
         "unless another addon or an option of mitmproxy wants to see or change requests. off: "
         "every request is a flow.",
-        choices=("auto", "off"),
+        choices=LANES,
     )
+
+
+def lane() -> str:
+    """``cachy_lane``.
+
+    Raises:
+        ValueError: It is something else; the message says how to mend it.
+    """
+    value: str = ctx.options.cachy_lane
+    if value not in LANES:
+        raise ValueError(f'cachy_lane is "{value}": use {" or ".join(LANES)}')
+    return value
 
 
 def certificate() -> Path:

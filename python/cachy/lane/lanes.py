@@ -9,6 +9,7 @@ from mitmproxy import ctx
 from mitmproxy.connection import Client
 from mitmproxy.proxy.layers import HttpLayer
 
+from cachy import options
 from cachy._core import Cache
 from cachy.compat import builtin
 from cachy.lane.allowed import MODES, is_allowed
@@ -23,18 +24,24 @@ class Lanes:
     def __init__(self) -> None:
         self.by_client: dict[str, ClientLane] = {}
         self.made: Security | None = None
+        self.wanted = False
         #: The addons that were there when the lane was found allowed, or not.
         self.seen: list[int] = []
         self.allowed = False
 
     def configure(self) -> None:
-        """Options have changed."""
+        """Options have changed.
+
+        Raises:
+            ValueError: The lane's own is wrong.
+        """
+        self.wanted = options.lane() != "off"
         self.made = None
         self.seen = []
 
     def is_open(self) -> bool:
         """Whether connections may take the lane."""
-        if ctx.options.cachy_lane == "off":
+        if not self.wanted:
             return False
         addons = [id(addon) for addon in ctx.master.addons.lookup.values()]
         if addons != self.seen:
