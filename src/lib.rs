@@ -15,6 +15,11 @@
 //!    origin said ([`cache_control`]) and by what the client asks.
 //! 4. **Hit.** [`answer`] makes the head ([`conditional`], [`range`], [`multipart`],
 //!    [`cache_status`]), and a [`body`] is read piece by piece as the client takes it.
+//!
+//!    Nearly all requests of a build end here, and need nothing of mitmproxy: they take the fast
+//!    lane, from bytes to bytes. [`lane`] reads the head itself, asks the same rules whether the
+//!    tree answers right now, and writes what mitmproxy would have sent; [`recall`] spares it the
+//!    reading and parsing of what is still as it was. Every other request it leaves alone.
 //! 5. **Together.** Who wants what is being fetched takes a seat in that flight ([`flights`]) and
 //!    reads along while it grows ([`growing`], [`pipe`]); what another process fetches is a flight, too ([`abroad`]). A range of what isn't there has the whole
 //!    fetched behind it, by an exchange without a client.

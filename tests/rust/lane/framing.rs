@@ -5,7 +5,7 @@ use cachy::key::Scheme;
 use cachy::lane::{FULL, Lane, Start, Turn};
 use proptest::prelude::*;
 
-use crate::site::{Asked, HOST, RUN, Site};
+use crate::site::{Asked, HOST, RUN, Site, soon};
 
 fn proxy(site: &Site) -> Lane {
     Lane::new(site.place(), Start::default())
@@ -119,15 +119,18 @@ fn a_tunnel() {
     assert_eq!((lane.origin(), lane.run()), ((HOST, 443), Some(RUN)));
     lane.tunnel(Scheme::Https, Some(HOST.to_owned()));
     let asked = Asked::get("/fresh").with("Connection", "close");
-    assert_eq!(Site::fast(&mut lane, &asked).unwrap().status(), "200");
-    assert_eq!(Site::fast(&mut lane, &Asked::get("/none")), None);
-    site.slow(&asked);
+    assert_eq!(
+        Site::fast(&mut lane, &asked, soon()).unwrap().status(),
+        "200"
+    );
+    assert_eq!(Site::fast(&mut lane, &Asked::get("/none"), soon()), None);
+    site.slow(&asked, soon());
     site.check_counts();
     // Another name than the one that TLS was told.
     let mut lane = proxy(&site);
     lane.take(connect.as_bytes(), clock());
     lane.tunnel(Scheme::Https, Some("other.example".to_owned()));
-    assert_eq!(Site::fast(&mut lane, &Asked::get("/fresh")), None);
+    assert_eq!(Site::fast(&mut lane, &Asked::get("/fresh"), soon()), None);
     for odd in [
         "h.example",
         "[::1]:443",
@@ -155,12 +158,19 @@ fn a_run_is_named_once_and_goes_no_further() {
     );
     let other = "f".repeat(32);
     let named = Asked::get("/fresh").with("Cachy-Run", RUN);
-    assert!(Site::fast(&mut lane, &named).is_some());
-    assert!(Site::fast(&mut lane, &Asked::get("/fresh").with("Cachy-Run", &other)).is_some());
+    assert!(Site::fast(&mut lane, &named, soon()).is_some());
+    assert!(
+        Site::fast(
+            &mut lane,
+            &Asked::get("/fresh").with("Cachy-Run", &other),
+            soon()
+        )
+        .is_some()
+    );
     let twice = named.with("Cachy-Run", RUN);
-    assert_eq!(Site::fast(&mut lane, &twice), None);
+    assert_eq!(Site::fast(&mut lane, &twice, soon()), None);
     for _ in 0..2 {
-        site.slow(&Asked::get("/fresh"));
+        site.slow(&Asked::get("/fresh"), soon());
     }
     site.check_counts();
 }

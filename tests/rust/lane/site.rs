@@ -13,6 +13,7 @@ use cachy::key::Scheme;
 use cachy::lane::head::Reasons;
 use cachy::lane::{Lane, Place, Start, Turn};
 use cachy::ledger::{Ledger, RunId};
+use cachy::meta::Millis;
 use cachy::request::Request;
 use cachy::store::Store;
 use cachy::way::Way;
@@ -220,10 +221,9 @@ impl Site {
     }
 
     /// What the lane gives. `None`: it leaves it alone.
-    pub fn fast(lane: &mut Lane, asked: &Asked<'_>) -> Option<Got> {
+    pub fn fast(lane: &mut Lane, asked: &Asked<'_>, now: Millis) -> Option<Got> {
         let bytes = asked.bytes();
-        // What has just been stored is old enough to be remembered.
-        let mut taken = lane.take(&bytes, clock() + 200);
+        let mut taken = lane.take(&bytes, now);
         if taken.turn == Turn::Slow {
             assert_eq!(taken.rest, bytes);
             assert!(taken.out.is_empty() && taken.body.is_none());
@@ -251,19 +251,19 @@ impl Site {
     }
 
     /// What an exchange gives from the tree without asking or telling anybody.
-    pub fn slow(&self, asked: &Asked<'_>) -> Option<Got> {
+    pub fn slow(&self, asked: &Asked<'_>, now: Millis) -> Option<Got> {
         let tally = self.slow.tally(RunId::parse(RUN));
         let request = asked.request();
         let mut exchange = Exchange::new(Arc::clone(&self.store), self.settings, request);
         // What it isn't the lane's to count is not counted here either.
-        let answer = match exchange.decide(false, clock() + 200) {
+        let answer = match exchange.decide(false, now) {
             Step::Answer(answer) if answer.cache_status.hit && exchange.work().is_none() => answer,
             _ => return None,
         };
         drop(answer);
         let mut exchange =
             Exchange::new(Arc::clone(&self.store), self.settings, asked.request()).counted(tally);
-        let Step::Answer(mut answer) = exchange.decide(false, clock() + 200) else {
+        let Step::Answer(mut answer) = exchange.decide(false, now) else {
             panic!("decided otherwise");
         };
         let reason = self.place().reasons;
@@ -278,7 +278,8 @@ impl Site {
 
     /// Asks both. Returns what both give.
     pub fn ask(&self, lane: &mut Lane, asked: &Asked<'_>) -> Option<Got> {
-        let (fast, slow) = (Self::fast(lane, asked), self.slow(asked));
+        let now = soon();
+        let (fast, slow) = (Self::fast(lane, asked, now), self.slow(asked, now));
         assert_eq!(fast, slow, "{asked:?}");
         fast
     }
@@ -326,6 +327,11 @@ fn read_all(body: &mut Body) -> Vec<u8> {
         all.extend(bytes);
     }
     all
+}
+
+/// When what has just been stored is old enough to be remembered.
+pub fn soon() -> Millis {
+    clock() + 200
 }
 
 /// A request.
