@@ -362,6 +362,41 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_next_is_passed_on_but_for_the_last_byte() {
+        let pipe = Arc::new(Pipe::new(1, Some(file(b"abcdef")), Some(6)).plain());
+        let (mut first, mut late) = (pipe.reader(0, None), pipe.reader(0, None));
+        let mut part = pipe.reader(0, Some(4));
+        assert!(first.pass_on(2) && !part.pass_on(2));
+        pipe.handed(2);
+        pipe.wrote(2);
+        assert_eq!(first.read(9).unwrap(), Chunk::Later);
+        assert!(!late.pass_on(2), "it has something to read before that");
+        assert_eq!(late.read(9).unwrap(), bytes(b"ab"));
+        assert!(!first.pass_on(4), "the last byte is among them");
+        pipe.handed(4);
+        pipe.wrote(4);
+        pipe.close(true);
+        for body in [&mut first, &mut late] {
+            assert_eq!(body.read(9).unwrap(), bytes(b"cdef"));
+        }
+        let decoded = Arc::new(Pipe::new(1, None, None));
+        assert!(!decoded.reader(0, None).pass_on(1));
+    }
+
+    #[test]
+    fn a_reader_waits_for_what_is_being_written() {
+        let pipe = Arc::new(Pipe::new(1, Some(file(b"abc")), None));
+        let mut body = pipe.reader(0, None);
+        pipe.handed(3);
+        let writer = std::thread::spawn({
+            let pipe = Arc::clone(&pipe);
+            move || pipe.wrote(3)
+        });
+        assert_eq!(body.read(9).unwrap(), bytes(b"abc"));
+        writer.join().unwrap();
+    }
+
+    #[test]
     fn memory_without_readers_is_let_go() {
         let pipe = Arc::new(Pipe::new(1, None, Some(3)));
         pipe.queue(b"abc".to_vec());

@@ -207,3 +207,53 @@ fn join(thread: JoinHandle<Result<Written, Failure>>) -> Result<Written, Failure
         .join()
         .unwrap_or_else(|_| Err(Failure(io::ErrorKind::Other.into())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::Chunk;
+    use crate::hex::hex;
+
+    const PIECE: usize = 100 << 10;
+    const PIECES: usize = 40;
+
+    fn read_all(pipe: &Arc<Pipe>) -> Vec<u8> {
+        let (mut reader, mut all) = (pipe.reader(0, None), Vec::new());
+        while let Chunk::Bytes(bytes) = reader.read(1 << 20).unwrap() {
+            all.extend(bytes);
+        }
+        all
+    }
+
+    #[test]
+    fn large_bodies_arrive_whole_and_in_order() {
+        let file = tempfile::tempfile().unwrap();
+        let pipe = Arc::new(Pipe::new(1, Some(file.try_clone().unwrap()), None));
+        let mut writer = Writer::new(file, Arc::clone(&pipe));
+        let mut all = Vec::new();
+        for n in 0..PIECES {
+            let piece = vec![u8::try_from(n).unwrap(); PIECE];
+            writer.write(&piece).unwrap();
+            all.extend(piece);
+        }
+        assert_eq!(read_all(&pipe), all);
+        writer.catch_up().unwrap();
+        assert_eq!(writer.size(), all.len() as u64);
+        let (_, digest) = writer.finish().unwrap().digest();
+        assert_eq!(hex(&digest), hex(&Sha256::digest(&all)));
+    }
+
+    #[test]
+    fn what_cannot_be_written_goes_through_memory() {
+        let full = || File::options().write(true).open("/dev/full").unwrap();
+        for pieces in [1, PIECES] {
+            let pipe = Arc::new(Pipe::new(1, Some(full()), None));
+            let body = pipe.reader(0, None);
+            let mut writer = Writer::new(full(), Arc::clone(&pipe));
+            let failed = (0..pieces).any(|_| writer.write(&[7; PIECE]).is_err());
+            assert!(failed || writer.catch_up().is_err());
+            assert_eq!(pipe.backlog(), PIECE, "from the first on");
+            drop(body);
+        }
+    }
+}

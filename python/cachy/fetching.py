@@ -81,6 +81,9 @@ class FetchingStream(ConnectingStream):
         assert transaction
         stored = transaction.exchange.give_back(reason) if self.head_waits else None
         if stored is None:
+            if self.together and not self.client_gone:
+                # A head whose body ends too soon says more than an error of the proxy's.
+                yield from self.send_head()
             yield from self.break_off(reason)
         else:
             yield from self.answer_back(stored)
