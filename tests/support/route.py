@@ -41,7 +41,7 @@ class Route:
         loop = asyncio.get_running_loop()
         self._getaddrinfo = loop.getaddrinfo
         loop.getaddrinfo = self.getaddrinfo  # type: ignore[method-assign]
-        if type(loop).__module__.startswith("uvloop"):
+        if any(kind.__module__.startswith("uvloop") for kind in type(loop).__mro__):
             # It asks by functions of its own.
             self._create_connection: Any = loop.create_connection
             loop.create_connection = self.create_connection  # type: ignore[method-assign, assignment]
