@@ -1,6 +1,7 @@
 """The rounds: peers take turns, so that what the machine does else meets all of them."""
 
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -29,6 +30,7 @@ class Bench:
         self.rounds = rounds
         self.results: Results = defaultdict(list)
         self.problems: list[str] = []
+        self._begun = time.monotonic()
 
     def run(self, scenarios: Sequence[Scenario]) -> None:
         """Measures."""
@@ -56,7 +58,8 @@ class Bench:
             return None
 
     def _run_scenario(self, scenario: Scenario, peers: list[Running]) -> None:
-        say(f"{scenario.name}: {', '.join(running.peer.name for running in peers)}")
+        names = ", ".join(running.peer.name for running in peers)
+        say(f"{time.monotonic() - self._begun:4.0f} s {scenario.name}: {names}")
         ready = []
         for running in peers:
             if self._try(scenario, running, _warm(scenario, self.sizes)) is None:

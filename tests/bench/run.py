@@ -60,6 +60,9 @@ def _arguments() -> argparse.Namespace:
     for name in arguments.only or ():
         if name not in known or (name in ("size", "core") and len(arguments.only) > 1):
             parser.error(f"{name}: not one of {names}; or size or core, alone")
+    part = set(arguments.only or ()) - {"size", "core"}
+    if arguments.write and (arguments.quick or arguments.peers or part):
+        parser.error("only what was measured in full is written")
     return arguments
 
 
@@ -83,17 +86,22 @@ def compare(arguments: argparse.Namespace, folder: Path) -> int:
     before = machine.build()
     with Origin(tool, folder / "origin") as origin:
         bench = Bench(sizes, Place(folder, tool, origin, hosts), peers, rounds)
-        bench.run(scenarios)
+        try:
+            bench.run(scenarios)
+        except KeyboardInterrupt:
+            bench.problems.append("interrupted, this is not all")
     if machine.build() != before:
         bench.problems.append("cachy was replaced during the run")
     text = tables(bench, scenarios)
     print(text)
     for problem in bench.problems:
         print(f"\nPROBLEM: {problem}")
-    if arguments.write:
-        write("figures", text)
-        if picture := plot(bench):
+    if arguments.write and not bench.problems:
+        picture = plot(bench)
+        if picture:
             PLOT.write_text(picture)
+            text = f"![10 KB hits a second](tests/bench/{PLOT.name})\n\n{text}"
+        write("figures", text)
     return 1 if bench.problems else 0
 
 

@@ -9,6 +9,7 @@
 mod content;
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
@@ -33,7 +34,11 @@ type Done<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Lower-case hex digits.
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string never fails.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// What is made, and where.
@@ -108,7 +113,7 @@ impl Filling<'_> {
         let rel = path_of(&target);
         let body = self.body(number)?;
         let path = self.root.join(rel.as_str());
-        if number % 1000 == 0 {
+        if number.is_multiple_of(1000) {
             fs::create_dir_all(path.parent().ok_or("no folder")?)?;
         }
         let mut file = File::create(&path)?;

@@ -208,3 +208,29 @@ fn head(data: &[u8], expected: u64) -> Result<Option<(usize, bool)>, WireError> 
     let close = value("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
     Ok(Some((length, close)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_not_the_whole_thing_is_a_failure() {
+        let answer = |status: &str, length: u64| {
+            format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n").into_bytes()
+        };
+        let good = answer("200 OK", 5);
+        assert!(matches!(head(&good, 5), Ok(Some((length, false))) if length == good.len()));
+        assert!(matches!(head(&good[..20], 5), Ok(None)));
+        assert!(matches!(head(&good, 6), Err(WireError::Length(Some(5), 6))));
+        assert!(matches!(
+            head(&answer("502 Bad Gateway", 5), 5),
+            Err(WireError::Status(502, _))
+        ));
+        assert!(matches!(
+            head(&answer("206 Partial Content", 5), 5),
+            Err(WireError::Status(206, _))
+        ));
+        let open = b"HTTP/1.1 200 OK\r\nConnection: Close\r\n\r\n";
+        assert!(matches!(head(open, 5), Err(WireError::Length(None, 5))));
+    }
+}
