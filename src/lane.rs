@@ -176,24 +176,30 @@ impl Lane {
 
     /// Takes bytes of the client; none, to go on after [`Turn::Again`] and [`Turn::Body`].
     pub fn take(&mut self, data: &[u8], now: Millis) -> Taken {
+        self.take_into(data, now, Vec::new())
+    }
+
+    /// As [`Lane::take`], with memory for what is to be sent.
+    pub fn take_into(&mut self, data: &[u8], now: Millis, out: Vec<u8>) -> Taken {
         if self.held.is_empty() {
-            let (taken, done) = self.go(data, now);
+            let (taken, done) = self.go(data, now, out);
             self.held.extend_from_slice(&data[done..]);
             return taken;
         }
         let mut held = std::mem::take(&mut self.held);
         held.extend_from_slice(data);
-        let (taken, done) = self.go(&held, now);
+        let (taken, done) = self.go(&held, now, out);
         held.drain(..done);
         self.held = held;
         taken
     }
 
     /// Answers what can be answered. Returns how many bytes are done with.
-    fn go(&mut self, bytes: &[u8], now: Millis) -> (Taken, usize) {
+    fn go(&mut self, bytes: &[u8], now: Millis, mut out: Vec<u8>) -> (Taken, usize) {
+        out.clear();
         let mut taken = Taken {
             turn: Turn::More,
-            out: Vec::new(),
+            out,
             body: None,
             rest: Vec::new(),
         };

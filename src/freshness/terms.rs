@@ -10,9 +10,9 @@ use crate::shape;
 pub struct Terms {
     /// The origin will never be asked about it again.
     pub for_good: bool,
-    /// What the origin states, see [`lifetime`], seconds.
+    /// Freshness lifetime that the origin states, seconds.
     pub lifetime: Option<u64>,
-    /// See [`grace`], seconds.
+    /// For how long after that it may be served while it is checked, seconds.
     pub grace: u64,
     /// Its URL is that of an index.
     pub index: bool,

@@ -1,5 +1,6 @@
 //! The fast lane: bytes of a client in, bytes for it out.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -13,6 +14,12 @@ use crate::freshness::clock;
 use crate::lane;
 use crate::lane::head::Reasons;
 use crate::lane::{Place, Start};
+
+thread_local! {
+    /// Memory for what is to be sent, which would cost more than the rest of a hit to get each time;
+    /// at most [`lane::FULL`] and one answer.
+    static OUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// What comes next on a connection.
 #[pyclass(frozen, eq, eq_int, module = "cachy._core")]
@@ -60,10 +67,13 @@ impl Lane {
 #[pymethods]
 impl Lane {
     fn take<'py>(&self, py: Python<'py>, data: &[u8]) -> Taken<'py> {
-        let taken = py.detach(|| self.0.lock().take(data, clock()));
+        let out = OUT.take();
+        let taken = py.detach(|| self.0.lock().take_into(data, clock(), out));
+        let sent = PyBytes::new(py, &taken.out);
+        OUT.set(taken.out);
         (
             taken.turn.into(),
-            PyBytes::new(py, &taken.out),
+            sent,
             taken.body.map(|(body, meter)| Body::counted(body, meter)),
             PyBytes::new(py, &taken.rest),
         )
