@@ -95,6 +95,8 @@ class Cachy:
             self.lanes.configure()
         except ValueError as error:
             self.refuse(error)
+        if self.cache is not None and self.lanes.by_client and not self.lanes.is_open():
+            self.lanes.retire(self.cache)
         if not (options.NAMES | {"confdir"}) & updated:
             return
         try:
@@ -115,6 +117,7 @@ class Cachy:
                 # What it has counted belongs to the tree that it had.
                 self.cache.save_stats()
                 self.cache.end()
+                self.lanes.retire(cache)
             self.cache = cache
 
     def client_connected(self, client: Client) -> None:

@@ -74,8 +74,9 @@ class ClientLane(asyncio.Protocol):
         self.given = False
         #: What is to be told to mitmproxy once it knows all else.
         self.untold: list[Callable[[], object]] = []
-        #: The CONNECT.
+        #: The CONNECT, and whereto.
         self.record = b""
+        self.host = ""
         self.silence: asyncio.TimerHandle | None = None
         #: mitmproxy knows nothing of the tunnel, or of TLS.
         self.unknown = False
@@ -283,6 +284,7 @@ class ClientLane(asyncio.Protocol):
         """A CONNECT, and what came with it."""
         head = record.index(b"\r\n\r\n") + 4
         self.record, rest = record[:head], record[head:]
+        self.host = self.lane.host
         self.unknown = True
         self.transport.write(ESTABLISHED)
         self.take = self.enter_tunnel
@@ -296,7 +298,7 @@ class ClientLane(asyncio.Protocol):
         """The first bytes in a tunnel."""
         self.break_silence()
         if data[0] == HANDSHAKE:
-            self.expect_hello(self.lane.host, data)
+            self.expect_hello(self.host, data)
         else:
             self.give_up(data)
 
@@ -347,6 +349,25 @@ class ClientLane(asyncio.Protocol):
 
     # On to mitmproxy.
 
+    def retire(self, closed: Lane) -> None:
+        """The options are others: what is asked from now on goes by them, which is mitmproxy's way.
+
+        Args:
+            closed: A lane that lets nothing pass.
+        """
+        left = self.lane.drain()
+        self.tell_run()
+        self.lane = closed
+        if self.take == self.pass_on:
+            self.over = True
+        elif left:
+            self.serve(left)
+
+    def tell_run(self) -> None:
+        """Says which run the client has named."""
+        if (run := self.lane.run) is not None:
+            self.note_run(run)
+
     def give_up(self, data: bytes) -> None:
         """From here on all is mitmproxy's, as if it had had it from the beginning."""
         self.over = True
@@ -359,8 +380,7 @@ class ClientLane(asyncio.Protocol):
             data: What it has not seen, decrypted where there is TLS.
         """
         self.take = self.pass_on
-        if (run := self.lane.run) is not None:
-            self.note_run(run)
+        self.tell_run()
         if self.unknown and self.record:
             Mute(self.io)
         if self.tls is None:

@@ -81,6 +81,11 @@ class Lanes:
             client, handler, lane, self.security, is_own, partial(runs.name, client.id)
         )
 
+    def retire(self, cache: Cache) -> None:
+        """There is another cache: connections that are in the lane go by the old one no longer."""
+        for lane in list(self.by_client.values()):
+            lane.retire(cache.lane(own=True))
+
     def leave(self, client: Client) -> None:
         """A client has left."""
         self.by_client.pop(client.id, None)
