@@ -250,7 +250,8 @@ mod tests {
             let pipe = Arc::new(Pipe::new(1, Some(full()), None));
             let body = pipe.reader(0, None);
             let mut writer = Writer::new(full(), Arc::clone(&pipe));
-            let failed = (0..pieces).any(|_| writer.write(&[7; PIECE]).is_err());
+            let piece = vec![7; PIECE];
+            let failed = (0..pieces).any(|_| writer.write(&piece).is_err());
             assert!(failed || writer.catch_up().is_err());
             assert_eq!(pipe.backlog(), PIECE, "from the first on");
             drop(body);
