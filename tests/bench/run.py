@@ -20,7 +20,7 @@ from bench.plot import plot
 from bench.readme import write
 from bench.scenarios import QUICK, SCENARIOS, Sizes
 from bench.table import tables
-from bench.tool import HOST, Origin, Tool
+from bench.tool import HOST, Failed, Origin, Tool
 
 PLOT = Path(__file__).with_name("hits.svg")
 
@@ -128,6 +128,8 @@ def main() -> int:
                 text = size.measure(Path(name), sizes, arguments.rounds or 3)
                 return alone("size", text, arguments.write)
             return compare(arguments, Path(name))
+        except Failed as error:
+            raise SystemExit(f"bench: {error}") from error
         except KeyboardInterrupt:
             say("interrupted, all processes ended")
             return 130
