@@ -41,8 +41,9 @@ def open_files(proxy: Proxy, root: Path) -> list[str]:
             found.append(str(link.readlink()))
         except FileNotFoundError:
             continue
-    # The folder itself stays open.
-    return [name for name in found if name.startswith(f"{root}/")]
+    # The folder itself stays open, and what tells other processes that this one uses it.
+    here = f"{root}/.cachy/locks/here"
+    return [n for n in found if n.startswith(f"{root}/") and not n.startswith(here)]
 
 
 class Fetch(ExitStack):

@@ -19,10 +19,7 @@ pub(super) struct Here(Option<File>);
 impl Here {
     /// Tells the others.
     pub(super) fn enter(tree: &Tree) -> Self {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true);
-        let opened = tree.dir().ok().map(|dir| dir.open_with(FILE, &options));
-        let here = Self(opened.and_then(Result::ok).map(cap_std::fs::File::into_std));
+        let here = Self(open(tree));
         here.stay();
         here
     }
@@ -44,4 +41,18 @@ impl Here {
             let _ = fcntl_lock(file, FlockOperation::NonBlockingLockShared);
         }
     }
+}
+
+/// Opens the file for reading: one that is open for writing would keep people from making the file
+/// system read-only.
+fn open(tree: &Tree) -> Option<File> {
+    let dir = tree.dir().ok()?;
+    let open = || dir.open(FILE).ok();
+    let file = open().or_else(|| {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true);
+        drop(dir.open_with(FILE, &options).ok()?);
+        open()
+    });
+    file.map(cap_std::fs::File::into_std)
 }
