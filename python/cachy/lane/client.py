@@ -91,13 +91,22 @@ class ClientLane(asyncio.Protocol):
         self.held = False
         self.transport.set_write_buffer_limits(HIGH, LOW)
         self.transport.set_protocol(self)
+        # What came in the meantime, and mitmproxy has not read yet.
+        buffer = self.io.reader._buffer
+        self.early = bytes(buffer)
+        buffer.clear()
+        if self.early:
+            asyncio.get_running_loop().call_soon(self.data_received, b"")
 
     # What the transport says.
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
         self.handler.timeout_watchdog.register_activity()
-        self.take(data)
+        if self.early:
+            data, self.early = self.early + data, b""
+        if data:
+            self.take(data)
 
     def eof_received(self) -> bool:
         """The client sends no more."""

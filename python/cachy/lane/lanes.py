@@ -70,6 +70,8 @@ class Lanes:
         io = None if handler is None else handler.transports.get(client)
         if io is None or not isinstance(io.writer, asyncio.StreamWriter) or not self.is_open():
             return
+        if io.reader._eof:  # It has left already.
+            return
         address = handler.layer.context.server.address
         lane = cache.lane(
             mode=client.proxy_mode.type_name,
