@@ -31,7 +31,7 @@ use self::parse::{Found, Reader};
 use self::serve::Served;
 
 /// A larger body, bytes, is for the caller to read piece by piece.
-pub const SMALL: u64 = 64 << 10;
+pub const SMALL: u64 = 256 << 10;
 /// When so many bytes wait to be sent, the next request waits.
 pub const FULL: usize = 256 << 10;
 
@@ -134,6 +134,8 @@ pub struct Lane {
     run: Option<RunId>,
     /// Whether it named one.
     ran: Option<String>,
+    /// See [`Lane::is_brief`].
+    brief: bool,
     /// The connection ends when what was answered last has been sent.
     closing: bool,
 }
@@ -168,6 +170,7 @@ impl Lane {
             seen: 0,
             run,
             ran: None,
+            brief: false,
             closing: false,
         };
         lane.settle();
@@ -244,6 +247,13 @@ impl Lane {
             return (taken, bytes.len());
         }
         (taken, done)
+    }
+
+    /// Whether the client of the last CONNECT is known to ask for little and to leave: HTTP/2 is of no use
+    /// to it.
+    #[must_use]
+    pub fn is_brief(&self) -> bool {
+        self.brief
     }
 
     /// What has come of a request whose head isn't whole, or waits to be answered.

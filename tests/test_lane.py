@@ -276,13 +276,29 @@ def test_options_that_want_flows(
     wait_until(lambda: flows(proxy, host).count("GET /a") == 2)
 
 
-def test_client_that_speaks_http2_alone(shared_proxy: Proxy, cachy_dir: Path, host: str) -> None:
-    """It gets HTTP/2; who also speaks HTTP/1.1 gets that."""
-    for offered, chosen in ((("h2",), "h2"), (("h2", "http/1.1"), "http/1.1"), ((), None)):
-        with Connection(shared_proxy, f"https://{host}/", alpn=offered) as client:
-            sock = client.wire.sock
-            assert isinstance(sock, ssl.SSLSocket)
-            assert sock.selected_alpn_protocol() == chosen
+@pytest.mark.parametrize(
+    ("agent", "offered", "chosen"),
+    [
+        ("x/1", ("h2",), "h2"),
+        ("x/1", ("h2", "http/1.1"), "h2"),
+        ("x/1", ("http/1.1",), "http/1.1"),
+        ("x/1", (), None),
+        ("curl/8.5.0", ("h2", "http/1.1"), "http/1.1"),
+        ("curl/8.5.0", ("h2",), "h2"),
+    ],
+)
+def test_protocol(
+    stored: Proxy, host: str, agent: str, offered: tuple[str, ...], chosen: str | None
+) -> None:
+    """Who offers HTTP/2 gets it, but for who asks once and leaves."""
+    fields = {"User-Agent": agent}
+    with Connection(stored, f"https://{host}/", alpn=offered, connect_headers=fields) as client:
+        assert isinstance(client.wire.sock, ssl.SSLSocket)
+        assert client.wire.sock.selected_alpn_protocol() == chosen
+        if chosen != "h2":
+            before = flows(stored, host)
+            assert client.fetch(f"https://{host}/whole.txt").cache_status == "cachy; hit"
+            assert flows(stored, host) == before
 
 
 def test_client_without_elliptic_certificates(stored: Proxy, host: str) -> None:

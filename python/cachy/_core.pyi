@@ -485,6 +485,12 @@ class Lane:
         """Its port."""
 
     @property
+    def brief(self) -> bool:
+        """Whether the client of the last CONNECT is known to ask for little and to leave: HTTP/2 is of no
+        use to it.
+        """
+
+    @property
     def run(self) -> str | None:
         """The run that the client named in the lane, as it did."""
 

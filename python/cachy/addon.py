@@ -71,6 +71,8 @@ class Cachy:
         self.started = True
         # What is there now stays: some 100,000 objects that each full collection would go through.
         gc.freeze()
+        # A request leaves hardly a cycle behind, and makes more objects than Python takes for a sign of some.
+        gc.set_threshold(20_000, 20, 20)
         self.keeper = asyncio.create_task(keeping.keep(lambda: self.cache))
 
     def refuse(self, error: Exception) -> None:

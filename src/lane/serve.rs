@@ -37,6 +37,8 @@ impl Lane {
             return if self.place.host.is_meant(&self.request) {
                 Served::Slow
             } else {
+                let agent = self.request.headers.text("user-agent");
+                self.brief = agent.is_some_and(|agent| agent.starts_with("curl/"));
                 Served::Connect
             };
         }

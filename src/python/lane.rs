@@ -97,6 +97,11 @@ impl Lane {
     }
 
     #[getter]
+    fn brief(&self) -> bool {
+        self.0.lock().is_brief()
+    }
+
+    #[getter]
     fn run(&self) -> Option<String> {
         self.0.lock().run().map(str::to_owned)
     }

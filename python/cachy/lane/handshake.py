@@ -29,9 +29,11 @@ class Hello:
     certificates: Certificates
     #: Whereto it is connected, as far as it knows.
     host: str
+    #: It gets HTTP/2 where it offers that.
+    multiplexes: bool
     #: The name that it asks for.
     sni: str | None = None
-    #: It speaks HTTP/2 alone.
+    #: It isn't for the lane.
     unsuited: bool = False
 
 

@@ -15,6 +15,9 @@ from cachy.lane.handshake import Handshake, Hello
 
 #: What the lane speaks.
 PROTOCOL = b"http/1.1"
+#: What who offers it gets from mitmproxy: one connection for many requests at once, where cargo has two
+#: for HTTP/1.1, and uv opens one for each.
+MULTIPLEXED = b"h2"
 
 
 class Security:
@@ -22,6 +25,7 @@ class Security:
 
     def __init__(self) -> None:
         config = builtin("tlsconfig")
+        self.multiplexes: bool = ctx.options.http2
         self.certificates = Certificates(config.certstore)
         self.context = context_of(config)
         # Tickets need no memory here.
@@ -29,16 +33,17 @@ class Security:
         self.context.set_alpn_select_callback(choose_protocol)  # type: ignore[arg-type]
         self.context.set_tlsext_servername_callback(choose_certificate)
 
-    def accept(self, host: str) -> Handshake:
+    def accept(self, host: str, *, brief: bool) -> Handshake:
         """A handshake with a client that is about to say hello.
 
         Args:
             host: Whereto it is connected: a name, or an address.
+            brief: It is known to ask for little.
 
         Raises:
             ValueError: That can't be the name of a server.
         """
-        hello = Hello(self.certificates, host)
+        hello = Hello(self.certificates, host, multiplexes=self.multiplexes and not brief)
         connection = SSL.Connection(self.context)
         connection.use_certificate(self.certificates.of(host))
         connection.use_privatekey(self.certificates.private)
@@ -66,10 +71,11 @@ def context_of(config: Any) -> SSL.Context:
 
 
 def choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> Any:
-    """Takes HTTP/1.1 from what a client offers (RFC 7301 section 3.2)."""
-    if PROTOCOL in offered:
+    """Takes HTTP/1.1 from what a client offers (RFC 7301 section 3.2), unless it gets HTTP/2."""
+    hello: Hello = connection.get_app_data()
+    if PROTOCOL in offered and not (hello.multiplexes and MULTIPLEXED in offered):
         return PROTOCOL
-    connection.get_app_data().unsuited = True
+    hello.unsuited = True
     return SSL.NO_OVERLAPPING_PROTOCOLS
 
 

@@ -1,0 +1,103 @@
+"""The beginning of a client's connection: CONNECT, and TLS."""
+
+import asyncio
+
+from OpenSSL import SSL
+
+from cachy.lane.between import RECORD
+from cachy.lane.handshake import Progress
+from cachy.lane.leaving import Leaving
+from cachy.lane.mute import ESTABLISHED
+
+#: Seconds of silence in a new tunnel, after which mitmproxy has to see whether the server speaks first.
+SILENCE = 0.15
+#: The first byte of TLS (RFC 8446 section 5.1).
+HANDSHAKE = 0x16
+
+
+class Arriving(Leaving):
+    """Opens a tunnel, and shakes hands in it."""
+
+    def begin(self, data: bytes) -> None:
+        """The first bytes of a connection."""
+        if self.client.error or self.is_own():
+            self.give_up(data)
+        elif self.client.proxy_mode.type_name == "transparent" and data[0] == HANDSHAKE:
+            address = self.handler.layer.context.server.address
+            self.unknown = True
+            self.expect_hello(str(address[0]), data)
+        else:
+            self.take = self.serve
+            self.serve(data)
+
+    def connect(self, record: bytes) -> None:
+        """A CONNECT, and what came with it."""
+        head = record.index(b"\r\n\r\n") + 4
+        self.record, rest = record[:head], record[head:]
+        self.host = self.lane.host
+        self.brief = self.lane.brief
+        self.unknown = True
+        self.transport.write(ESTABLISHED)
+        self.take = self.enter_tunnel
+        if rest:
+            self.enter_tunnel(rest)
+        else:
+            loop = asyncio.get_running_loop()
+            self.silence = loop.call_later(SILENCE, self.give_up, b"")
+
+    def enter_tunnel(self, data: bytes) -> None:
+        """The first bytes in a tunnel."""
+        self.break_silence()
+        if data[0] == HANDSHAKE:
+            self.expect_hello(self.host, data)
+        else:
+            self.give_up(data)
+
+    def expect_hello(self, host: str, data: bytes) -> None:
+        """The beginning of TLS."""
+        try:
+            self.handshake = self.security().accept(host, brief=self.brief)
+        except ValueError:
+            self.give_up(data)
+        else:
+            self.take = self.greet
+            self.greet(data)
+
+    def greet(self, data: bytes) -> None:
+        """The handshake."""
+        handshake = self.handshake
+        assert handshake
+        flight, progress = handshake.receive(data)
+        if flight:
+            self.transport.write(flight)
+        if progress is Progress.UNSUITED:
+            self.handshake = None
+            self.give_up(handshake.said)
+        elif progress is Progress.FAILED:
+            self.fail_handshake()
+        elif progress is Progress.DONE:
+            self.tls = handshake.connection
+            self.lane.tunnel(handshake.hello.sni)
+            self.take = self.decrypt
+            if plain := read_all(self.tls):
+                self.serve(plain)
+
+    def fail_handshake(self) -> None:
+        """Lets mitmproxy tell why."""
+        handshake = self.handshake
+        assert handshake
+        if handshake.answered:
+            self.tls = handshake.connection
+            self.hand_over(b"")
+        else:
+            self.give_up(handshake.said)
+
+
+def read_all(tls: SSL.Connection) -> bytes:
+    """All that can be read now. What ends the connection is found again by whoever reads next."""
+    pieces = []
+    try:
+        while True:
+            pieces.append(tls.recv(RECORD))
+    except SSL.Error:
+        return b"".join(pieces)
