@@ -2,12 +2,10 @@
 
 import asyncio
 
-from OpenSSL import SSL
-
-from cachy.lane.between import RECORD
 from cachy.lane.handshake import Progress
 from cachy.lane.leaving import Leaving
 from cachy.lane.mute import ESTABLISHED
+from cachy.lane.records import Records
 
 #: Seconds of silence in a new tunnel, after which mitmproxy has to see whether the server speaks first.
 SILENCE = 0.15
@@ -77,10 +75,11 @@ class Arriving(Leaving):
             self.fail_handshake()
         elif progress is Progress.DONE:
             self.tls = handshake.connection
+            self.records = Records(self.tls)
             self.lane.tunnel(handshake.hello.sni)
             self.take = self.decrypt
-            if plain := read_all(self.tls):
-                self.serve(plain)
+            # What came with the end of the handshake.
+            self.decrypt(b"")
 
     def fail_handshake(self) -> None:
         """Lets mitmproxy tell why."""
@@ -91,13 +90,3 @@ class Arriving(Leaving):
             self.hand_over(b"")
         else:
             self.give_up(handshake.said)
-
-
-def read_all(tls: SSL.Connection) -> bytes:
-    """All that can be read now. What ends the connection is found again by whoever reads next."""
-    pieces = []
-    try:
-        while True:
-            pieces.append(tls.recv(RECORD))
-    except SSL.Error:
-        return b"".join(pieces)

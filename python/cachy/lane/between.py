@@ -10,12 +10,11 @@ from OpenSSL import SSL
 from cachy._core import Body, Lane
 from cachy.lane.handover import HandedOver
 from cachy.lane.handshake import Handshake
+from cachy.lane.records import Records
 from cachy.lane.secure import Security
 
 #: Bytes that wait for the client's socket before the lane makes no more, and before it goes on.
 HIGH, LOW = 256 * 1024, 64 * 1024
-#: A record of TLS has so many bytes, and what is around them fits into so many (RFC 8446 section 5).
-RECORD, OVERHEAD = 16384, 256
 
 
 class Between(asyncio.Protocol):
@@ -57,6 +56,7 @@ class Between(asyncio.Protocol):
         #: mitmproxy's layer for the requests of this connection.
         self.http: Any = None
         self.tls: SSL.Connection | None = None
+        self.records: Records | None = None
         self.handshake: Handshake | None = None
         #: The TLS connection as mitmproxy gets it.
         self.handed: HandedOver | None = None
@@ -102,13 +102,8 @@ class Between(asyncio.Protocol):
 
     def send(self, out: bytes) -> None:
         """Bytes for the client."""
-        if self.tls is not None:
-            size = len(out)
-            try:
-                self.tls.sendall(out)
-                out = self.tls.bio_read(size + OVERHEAD * (size // RECORD + 1))
-            except SSL.Error:
-                return  # The client has ended TLS, and is about to leave.
+        if self.records is not None:
+            out = self.records.encrypt(out)
         self.transport.write(out)
 
     def hold(self) -> None:

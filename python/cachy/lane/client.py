@@ -3,11 +3,9 @@
 import asyncio
 from functools import partial
 
-from OpenSSL import SSL
-
 from cachy._core import Turn
-from cachy.lane.arriving import Arriving, read_all
-from cachy.lane.between import RECORD
+from cachy.lane.arriving import Arriving
+from cachy.lane.records import Ended
 
 #: Bytes of a large body that are read, encrypted and sent at once.
 PIECE = 128 * 1024
@@ -91,20 +89,14 @@ class ClientLane(Arriving):
 
     def decrypt(self, data: bytes) -> None:
         """Requests in TLS."""
-        tls = self.tls
-        assert tls
-        tls.bio_write(data)
+        assert self.records
         try:
-            plain = tls.recv(RECORD)
-        except SSL.WantReadError:
-            return
-        except SSL.Error:
+            plain = self.records.decrypt(data)
+        except Ended:
             self.end_tls()
-            return
-        # To ask for another record would cost an exception; nearly always there is just one.
-        if len(data) != 5 + (data[3] << 8 | data[4]):
-            plain += read_all(tls)
-        self.serve(plain)
+        else:
+            if plain:
+                self.serve(plain)
 
     def end_tls(self) -> None:
         """The client has ended TLS, or has broken it."""
