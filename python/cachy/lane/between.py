@@ -13,9 +13,6 @@ from cachy.lane.handshake import Handshake
 from cachy.lane.records import Records
 from cachy.lane.secure import Security
 
-#: Bytes that wait for the client's socket before the lane makes no more, and before it goes on.
-HIGH, LOW = 256 * 1024, 64 * 1024
-
 
 class Between(asyncio.Protocol):
     """One client's connection.
@@ -79,7 +76,6 @@ class Between(asyncio.Protocol):
         self.full = False
         #: Nothing is read from the client for now.
         self.held = False
-        self.transport.set_write_buffer_limits(HIGH, LOW)
         self.transport.set_protocol(self)
         # What came in the meantime, and mitmproxy has not read yet.
         buffer = self.io.reader._buffer
