@@ -125,11 +125,7 @@ class Cachy:
     def client_connected(self, client: Client) -> None:
         """Lets a connection begin in the fast lane."""
         if self.cache is not None:
-
-            def is_own() -> bool:
-                return self.is_own(client, None)
-
-            self.lanes.enter(client, self.cache, self.runs, is_own)
+            self.lanes.enter(client, self.cache, self.runs, self.is_own)
 
     def tls_start_client(self, data: tls.TlsData) -> None:
         """Hands over TLS that has begun in the fast lane."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from mitmproxy import ctx
-from mitmproxy.connection import Client
+from mitmproxy.connection import Address, Client
 from mitmproxy.proxy.layers import HttpLayer
 
 from cachy import options
@@ -55,14 +55,20 @@ class Lanes:
             self.made = Security()
         return self.made
 
-    def enter(self, client: Client, cache: Cache, runs: Runs, is_own: Callable[[], bool]) -> None:
+    def enter(
+        self,
+        client: Client,
+        cache: Cache,
+        runs: Runs,
+        is_own: Callable[[Client, Address | None], bool],
+    ) -> None:
         """A client has connected.
 
         Args:
             client: The client.
             cache: Where its hits come from.
             runs: Which client belongs to which run.
-            is_own: Whether it is the proxy itself.
+            is_own: Whether a client that wants to go to an address is the proxy itself.
         """
         if client.transport_protocol != "tcp" or not isinstance(client.proxy_mode, MODES):
             return
@@ -80,7 +86,12 @@ class Lanes:
             port=address and address[1],
         )
         self.by_client[client.id] = ClientLane(
-            client, handler, lane, self.security, is_own, partial(runs.name, client.id)
+            client,
+            handler,
+            lane,
+            self.security,
+            partial(is_own, client, address),
+            partial(runs.name, client.id),
         )
 
     def retire(self, cache: Cache) -> None:
