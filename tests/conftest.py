@@ -31,6 +31,17 @@ def addon_script() -> Path:
         raise RuntimeError("cachy is not installed, CACHY_ADDON not set") from None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--lane off``: all requests take the slow road, as where another addon wants to see them."""
+    parser.addoption("--lane", default="auto", choices=("auto", "off"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tells the proxies."""
+    if config.getoption("--lane") != "auto":
+        ProxyFactory.options = {"cachy_lane": config.getoption("--lane")}
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Show what the proxies printed where a test failed."""

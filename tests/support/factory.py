@@ -20,6 +20,8 @@ class ProxyFactory:
 
     living: ClassVar[list["ProxyFactory"]] = []
     """All factories in use, for the report of a test that failed."""
+    options: ClassVar[dict[str, str | int | bool]] = {}
+    """For all proxies with the addon, unless a test says otherwise."""
 
     def __init__(
         self,
@@ -58,7 +60,7 @@ class ProxyFactory:
         all_options: dict[str, str | int | bool] = {}
         if scripts is None:
             scripts = [self._addon()]
-            all_options["cachy_dir"] = str(cachy_dir or self._cachy_dir)
+            all_options = self.options | {"cachy_dir": str(cachy_dir or self._cachy_dir)}
         proxy = Proxy(
             Settings(
                 scripts=[*scripts, ROUTE],
