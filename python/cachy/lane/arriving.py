@@ -54,8 +54,12 @@ class Arriving(Leaving):
     def expect_hello(self, host: str, data: bytes) -> None:
         """The beginning of TLS."""
         try:
-            self.handshake = self.security().accept(host, brief=self.brief)
+            security = self.security()
+            if security is not None:
+                self.handshake = security.accept(host, brief=self.brief)
         except ValueError:
+            pass  # No name for a certificate.
+        if self.handshake is None:
             self.give_up(data)
         else:
             self.take = self.greet

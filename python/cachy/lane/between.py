@@ -26,7 +26,7 @@ class Between(asyncio.Protocol):
         client: Client,
         handler: Any,
         lane: Lane,
-        security: Callable[[], Security],
+        security: Callable[[], Security | None],
         is_own: Callable[[], bool],
         note_run: Callable[[str], None],
     ) -> None:

@@ -1,6 +1,7 @@
 """The clients in the lane."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,6 +17,8 @@ from cachy.lane.allowed import MODES, is_allowed
 from cachy.lane.client import ClientLane
 from cachy.lane.secure import Security
 from cachy.runs import Runs
+
+logger = logging.getLogger(__name__)
 
 
 class Lanes:
@@ -49,10 +52,15 @@ class Lanes:
             self.allowed = is_allowed()
         return self.allowed
 
-    def security(self) -> Security:
-        """What TLS needs, made when it is needed."""
+    def security(self) -> Security | None:
+        """What TLS needs, made when it is needed; `None` where it can't be made, which closes the lane."""
         if self.made is None:
-            self.made = Security()
+            try:
+                self.made = Security()
+            except Exception as error:  # noqa: BLE001
+                # Whatever it is, mitmproxy can do without the lane.
+                logger.error(f"cachy: the fast lane is closed, TLS can't be set up: {error!r}")
+                self.wanted = False
         return self.made
 
     def enter(

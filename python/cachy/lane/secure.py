@@ -30,7 +30,6 @@ class Security:
         self.context = context_of(config)
         # Tickets need no memory here.
         self.context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        self.context.set_alpn_select_callback(choose_protocol)  # type: ignore[arg-type]
         self.context.set_tlsext_servername_callback(choose_certificate)
 
     def accept(self, host: str, *, brief: bool) -> Handshake:
@@ -61,12 +60,21 @@ def context_of(config: Any) -> SSL.Context:
     here = ("127.0.0.1", 0)
     client = Client(peername=here, sockname=here, timestamp_start=0, sni="cachy")
     data = TlsData(client, Context(client, ctx.options), is_dtls=False)
-    # mitmproxy shares contexts among its connections, and is not to have this one.
-    net_tls.create_client_proxy_context.cache_clear()
-    config.tls_start_client(data)
-    net_tls.create_client_proxy_context.cache_clear()
-    assert data.ssl_conn is not None
-    context: SSL.Context = data.ssl_conn.get_context()
+    made: Any = net_tls.create_client_proxy_context
+    wanted: dict[str, Any] = {}
+
+    def note(**arguments: Any) -> Any:
+        wanted.update(arguments)
+        return made(**arguments)
+
+    # mitmproxy alone knows what it asks for, and shares what it gets among its connections.
+    net_tls.create_client_proxy_context = note  # type: ignore[assignment]
+    try:
+        config.tls_start_client(data)
+    finally:
+        net_tls.create_client_proxy_context = made
+    wanted["alpn_select_callback"] = choose_protocol
+    context: SSL.Context = made.__wrapped__(**wanted)
     return context
 
 
