@@ -25,6 +25,8 @@ class Abroad:
 
     async def look(self, cache: Cache) -> None:
         """Looks until nobody waits any more."""
+        # mitmproxy 12 begins tasks at once; who waits has to be waiting before there is news.
+        await asyncio.sleep(0)
         while cache.watching:
             for number in cache.look_abroad():
                 self.news.tell(number)
