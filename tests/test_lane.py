@@ -1,6 +1,7 @@
 """The fast lane: hits that are no flows, and nobody notices, but for the speed."""
 
 import re
+import socket
 import ssl
 import time
 from pathlib import Path
@@ -330,6 +331,57 @@ def test_other_names_in_tls(stored: Proxy, host: str) -> None:
         assert "hit" not in client.fetch().cache_status
     with Connection(stored, f"https://{host}/whole.txt", sni="", verify=False) as client:
         assert client.fetch().cache_status == "cachy; hit"
+
+
+@pytest.mark.parametrize(
+    ("odd", "answered"),
+    [
+        (b"M-SEARCH {path} HTTP/1.1\r\nHost: {host}\r\n\r\n", "fwd=method"),
+        (b"G\x00ET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n", ""),
+        (b" GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n", "hit"),
+        (b"GET\t{path}\tHTTP/1.1\r\nHost: {host}\r\n\r\n", "hit"),
+    ],
+)
+def test_odd_requests_after_a_hit(
+    stored: Proxy, start_proxy: ProxyFactory, host: str, odd: bytes, answered: str
+) -> None:
+    """They are HTTP to mitmproxy, whatever they look like, as they are without the lane."""
+    slow = start_proxy(options={"cachy_lane": "off"})
+    odd = odd.replace(b"{path}", b"/whole.txt").replace(b"{host}", host.encode())
+    for proxy in (stored, slow):
+        with Connection(proxy, f"https://{host}/whole.txt") as client:
+            assert client.fetch().cache_status == "cachy; hit"
+            client.send_raw(odd)
+            assert answered in client.read_head().cache_status
+
+
+def test_a_post_that_begins_with_two_bytes(stored: Proxy, origin: Origin, host: str) -> None:
+    """The first bytes after a hit come alone, and could be anything."""
+    origin.route(f"https://{host}/posted", b"posted")
+    with Connection(stored, f"https://{host}/whole.txt") as client:
+        assert client.fetch().cache_status == "cachy; hit"
+        client.wire.sock.sendall(b"PO")
+        # Whether it is one record is up to the network; the lane decides by the first bytes.
+        client.send_raw(f"ST /posted HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), "POST")
+        reply = client.read_head()
+        assert "fwd=method" in reply.cache_status
+        client.read_to_end()
+        assert client.fetch(f"https://{host}/whole.txt").cache_status == "cachy; hit"
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_asks_and_sends_no_more(stored: Proxy, origin: Origin, host: str, scheme: str) -> None:
+    """A request and the end of what the client sends, at once."""
+    url = f"{scheme}://{host}/whole.txt"
+    origin.route(url, WHOLE)
+    fetch(stored, url)
+    for _ in range(5):
+        with Connection(stored, url) as client:
+            client.send_request()
+            if scheme == "http":
+                client.wire.sock.shutdown(socket.SHUT_WR)
+            assert client.read_head().cache_status == "cachy; hit"
+            assert client.read_to_end() == WHOLE
 
 
 def test_unfinished(stored: Proxy, origin: Origin, host: str) -> None:

@@ -140,7 +140,7 @@ class Cachy:
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Puts our layers in the place of mitmproxy's for HTTP."""
         if nextlayer.layer is None:
-            take_over(nextlayer, self.shared, self.lanes.note)
+            take_over(nextlayer, self.shared, self.lanes)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Lets uploads stream: what isn't GET or HEAD passes through, or is for the proxy itself."""

@@ -4,40 +4,41 @@ Bodies go to the client piece by piece, from a file of the tree or from one that
 at the client's pace; upstream's bytes come in at upstream's pace.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from mitmproxy.connection import Connection, Server
 from mitmproxy.proxy import commands, events, layer, layers
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import GetHttpConnection, RegisterHttpConnection
+from mitmproxy.proxy.layers.http import GetHttpConnection, HTTPMode, RegisterHttpConnection
 from mitmproxy.proxy.layers.http._http2 import Http2Server
 
 from cachy.again import AskingAgain
 from cachy.compat import builtin
 from cachy.greeting import AwaitingGreeting
+from cachy.lane.lanes import Lanes
 from cachy.receiving import ReceivingStream
 from cachy.sending import Shared, WindowOpened
 from cachy.stream import CachyStream
 from cachy.upstream import adopt
 
 
-def take_over(
-    nextlayer: layer.NextLayer, shared: Shared, tell: Callable[[layers.HttpLayer], None]
-) -> None:
+def take_over(nextlayer: layer.NextLayer, shared: Shared, lanes: Lanes) -> None:
     """Asks mitmproxy which layer comes next, and makes it ours where it is HTTP.
 
     Args:
         nextlayer: mitmproxy's question.
         shared: What all layers share.
-        tell: Told of each layer for HTTP.
+        lanes: The fast lane, which is told of each layer for HTTP.
     """
-    builtin("nextlayer").next_layer(nextlayer)
+    if lanes.is_http(nextlayer.context):
+        nextlayer.layer = layers.HttpLayer(nextlayer.context, HTTPMode.transparent)
+    else:
+        builtin("nextlayer").next_layer(nextlayer)
     found: Any = nextlayer.layer
     while found is not None:
         if type(found) is layers.HttpLayer:
             make_ours(found, shared)
-            tell(found)
+            lanes.note(found)
         found = getattr(found, "child_layer", None)
 
 

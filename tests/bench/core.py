@@ -18,6 +18,7 @@ TITLES = {
     "head": "the head",
     "body": "the body, 10 KB",
     "whole": "all of a hit but the body, statistics included",
+    "lane": "the same in the fast lane, from the request's bytes to the answer's, body included",
 }
 
 

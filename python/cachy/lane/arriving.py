@@ -2,13 +2,12 @@
 
 import asyncio
 
+from cachy.greeting import SILENCE, silent
 from cachy.lane.handshake import Progress
 from cachy.lane.leaving import Leaving
 from cachy.lane.mute import ESTABLISHED
 from cachy.lane.records import Records
 
-#: Seconds of silence in a new tunnel, after which mitmproxy has to see whether the server speaks first.
-SILENCE = 0.15
 #: The first byte of TLS (RFC 8446 section 5.1).
 HANDSHAKE = 0x16
 
@@ -41,7 +40,12 @@ class Arriving(Leaving):
             self.enter_tunnel(rest)
         else:
             loop = asyncio.get_running_loop()
-            self.silence = loop.call_later(SILENCE, self.give_up, b"")
+            self.silence = loop.call_later(SILENCE / 2, self.be_silent)
+
+    def be_silent(self) -> None:
+        """Nobody has spoken: mitmproxy has to see whether the server does."""
+        silent.add(self.client)
+        self.give_up(b"")
 
     def enter_tunnel(self, data: bytes) -> None:
         """The first bytes in a tunnel."""

@@ -58,6 +58,8 @@ class Between(asyncio.Protocol):
         #: The TLS connection as mitmproxy gets it.
         self.handed: HandedOver | None = None
         self.given = False
+        #: Requests were answered, so that what follows is HTTP.
+        self.served = False
         #: What is to be told to mitmproxy once it knows all else.
         self.untold: list[Callable[[], object]] = []
         #: The CONNECT, and whereto.

@@ -28,6 +28,7 @@ class ClientLane(Arriving):
 
     def eof_received(self) -> bool:
         """The client sends no more."""
+        self.data_received(b"")
         if self.take == self.greet:
             self.fail_handshake()
         elif self.take != self.pass_on and (left := self.lane.drain()):
@@ -38,6 +39,7 @@ class ClientLane(Arriving):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
+        self.early = b""
         self.end()
         self.tell(partial(self.inner.connection_lost, exc))
 
@@ -67,6 +69,7 @@ class ClientLane(Arriving):
         while True:
             turn, out, body, rest = self.lane.take(data)
             if out:
+                self.served = True
                 self.send(out)
             if turn == Turn.More:
                 return
@@ -84,8 +87,7 @@ class ClientLane(Arriving):
         elif turn == Turn.Connect:
             self.connect(rest)
         else:
-            self.end()
-            self.transport.close()
+            self.close()
 
     def decrypt(self, data: bytes) -> None:
         """Requests in TLS."""
@@ -97,6 +99,8 @@ class ClientLane(Arriving):
         else:
             if plain:
                 self.serve(plain)
+            if self.records.ended and self.take == self.decrypt:
+                self.end_tls()
 
     def end_tls(self) -> None:
         """The client has ended TLS, or has broken it."""
@@ -106,6 +110,12 @@ class ClientLane(Arriving):
         else:
             # mitmproxy finds it as well.
             self.hand_over(self.lane.drain())
+
+    def close(self) -> None:
+        """Closes once all is sent."""
+        self.end()
+        # Not at once: the transport may be in the middle of telling that there is room.
+        asyncio.get_running_loop().call_soon(self.transport.close)
 
     # Large bodies.
 
@@ -117,8 +127,7 @@ class ClientLane(Arriving):
             piece = self.body.read(PIECE)
         except (EOFError, OSError):
             # Somebody cut the file short.
-            self.end()
-            self.transport.close()
+            self.close()
             return
         if piece:
             self.send(piece)

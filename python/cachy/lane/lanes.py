@@ -8,7 +8,8 @@ from typing import Any
 
 from mitmproxy import ctx
 from mitmproxy.connection import Address, Client
-from mitmproxy.proxy.layers import HttpLayer
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers import ClientTLSLayer, HttpLayer
 
 from cachy import options
 from cachy._core import Cache
@@ -110,6 +111,16 @@ class Lanes:
     def leave(self, client: Client) -> None:
         """A client has left."""
         self.by_client.pop(client.id, None)
+
+    def is_http(self, context: Context) -> bool:
+        """Whether what comes next is HTTP, whatever it looks like, since requests were answered before.
+
+        Args:
+            context: Of the layer that comes next.
+        """
+        lane = self.by_client.get(context.client.id)
+        within = bool(context.layers) and isinstance(context.layers[-1], ClientTLSLayer)
+        return lane is not None and lane.given and lane.served and within
 
     def note(self, layer: HttpLayer) -> None:
         """The layer that answers a client's requests from now on."""

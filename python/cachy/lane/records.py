@@ -26,6 +26,8 @@ class Records:
     def __init__(self, connection: SSL.Connection) -> None:
         of: Any = connection
         self.ssl, self.incoming, self.outgoing = of._ssl, of._into_ssl, of._from_ssl
+        #: The client has said that it sends no more (RFC 8446 section 6.1).
+        self.ended = False
 
     def decrypt(self, data: bytes) -> bytes:
         """What the client has sent.
@@ -44,6 +46,7 @@ class Records:
         plain = b""
         while (size := _lib.SSL_read(self.ssl, _scratch, SIZE)) > 0:
             plain = plain + _view[:size] if plain else _view[:size]
+        self.ended = size == 0
         if not plain and _lib.SSL_get_error(self.ssl, size) != _lib.SSL_ERROR_WANT_READ:
             # It would be taken for the next connection's.
             _lib.ERR_clear_error()

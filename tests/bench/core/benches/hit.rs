@@ -12,8 +12,12 @@ use cachy::body::Chunk;
 use cachy::cache_status::CacheStatus;
 use cachy::entry::{self, Entry, Found};
 use cachy::exchange::{Exchange, Reply, Settings, Step};
+use cachy::freshness::clock;
 use cachy::headers::Headers;
+use cachy::internal::Host;
 use cachy::key::{Scheme, Target};
+use cachy::lane::head::Reasons;
+use cachy::lane::{Lane, Place, Start, Taken, Turn};
 use cachy::layout::{RelPath, path_of};
 use cachy::request::Request;
 use cachy::store::Store;
@@ -109,6 +113,46 @@ fn with_answer() -> (Tree, Answer) {
     (tree, answer)
 }
 
+/// A lane in a tunnel, by which the entry went out before, and what now asks for it.
+fn in_lane() -> (Lane, Vec<u8>, i64) {
+    let tree = tree();
+    let place = Place {
+        store: Arc::clone(&tree.store),
+        settings: Settings::default(),
+        host: Arc::new(Host::new("cachy.internal", None, None, Arc::default()).expect("a name")),
+        ledger: Arc::default(),
+        reasons: Arc::new(Reasons::from_iter([(200, "OK".to_owned())])),
+    };
+    let start = Start {
+        origin: Some((HOST.to_owned(), 443)),
+        scheme: Scheme::Https,
+        sni: Some(HOST.to_owned()),
+        ..Start::default()
+    };
+    let mut lane = Lane::new(place, start);
+    let mut asked = [b"GET ", PATH, b" HTTP/1.1\r\n"].concat();
+    for (name, value) in &request().headers.0 {
+        asked.extend([name, &b": "[..], value, b"\r\n"].concat());
+    }
+    asked.extend(b"\r\n");
+    // What is that young isn't remembered.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let now = clock();
+    for _ in 0..3 {
+        assert_eq!(lane.take(&asked, now).turn, Turn::More);
+    }
+    std::mem::forget(tree);
+    (lane, asked, now)
+}
+
+// From the bytes of a request to those of its answer, body included.
+#[library_benchmark]
+#[bench::hit(setup = in_lane)]
+fn lane((mut lane, asked, now): (Lane, Vec<u8>, i64)) -> (Lane, Taken) {
+    let taken = lane.take(black_box(&asked), now);
+    (lane, taken)
+}
+
 // URL -> path.
 #[library_benchmark]
 fn url_to_path() -> RelPath {
@@ -157,5 +201,5 @@ fn body((tree, mut answer): (Tree, Answer)) -> (Tree, Answer, Vec<u8>) {
     (tree, answer, black_box(bytes))
 }
 
-library_benchmark_group!(name = hit; benchmarks = url_to_path, look_up, head, whole, body);
+library_benchmark_group!(name = hit; benchmarks = url_to_path, look_up, head, body, whole, lane);
 main!(library_benchmark_groups = hit);
