@@ -13,6 +13,7 @@ from support.ca import CA
 from support.command import Cachy
 from support.disk import mounted
 from support.factory import ProxyFactory
+from support.filled import fill
 from support.network import Network
 from support.origin import Origin
 from support.proxy import Proxy
@@ -233,3 +234,11 @@ def open_proxy(
         addon=addon_script,
     ) as factory:
         yield factory()
+
+
+@pytest.fixture
+def stored(origin: Origin, start_proxy: ProxyFactory, cachy_dir: Path, host: str) -> Proxy:
+    """A proxy whose tree answers all that is `ASKED` of the host, see `support.filled`."""
+    proxy = start_proxy()
+    fill(proxy, origin, cachy_dir, host)
+    return proxy

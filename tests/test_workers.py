@@ -321,3 +321,11 @@ def test_how_many(command: Cachy, count: str) -> None:
     done = command.run("serve", "--workers", count)
     assert done.status == 2
     assert "neither a number from 1 to 64 nor auto" in done.output
+
+
+@pytest.mark.parametrize("mode", [["--mode", "dns"], ["-m", "wireguard"], ["--set", "mode=dns"]])
+def test_modes_that_no_two_can_share(command: Cachy, mode: list[str]) -> None:
+    """The command line is wrong, and says which."""
+    done = command.run("serve", "--workers", "2", "--port", "0", "--", *mode)
+    assert done.status == 2
+    assert f"{mode[-1].removeprefix('mode=')} needs one process" in done.output

@@ -15,6 +15,7 @@ from cachy.cli import through
 from cachy.cli.corporate import Upstream, upstream
 from cachy.cli.count import count
 from cachy.cli.launch import LaunchError, check, options_of
+from cachy.cli.modes import unshared
 from cachy.cli.redirect import DEFAULT_PORT, Redirect
 from cachy.cli.terminal import Failure, aside, console, dir_option, refusals
 from cachy.listening import Listening
@@ -59,7 +60,12 @@ from cachy.workers.supervisor import WorkersError, supervise
     show_default=True,
     help="Processes that share the port, the tree and the CA; auto: one for each core.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="A line for each request.")
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    help="A line for each request; so none takes the fast lane, where there is no log.",
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- MITMDUMP ARGS...]")
 def command(
     host: str,
@@ -94,8 +100,12 @@ def command(
     with refusals():
         parse_max_size(max_size or "")
     options |= (
-        {"flow_detail": "1"} if verbose else {"flow_detail": "0", "termlog_verbosity": "warn"}
+        {"flow_detail": "1", "cachy_lane": "off"}
+        if verbose
+        else {"flow_detail": "0", "termlog_verbosity": "warn"}
     )
+    if workers > 1 and (alone := unshared(arguments)) is not None:
+        raise click.UsageError(f"--workers is for modes of TCP alone: {alone} needs one process")
     ours = not any(
         word in ("-m", "--mode") or word.startswith(("--mode=", "mode=")) for word in arguments
     )
