@@ -106,7 +106,7 @@ impl Site {
             &[tag, modified, long, ("X-Odd", "\u{fc}")],
             &[b'f'; 5000],
         );
-        self.store("/large", &[], 200, &[tag, long], &vec![b'l'; 100_000]);
+        self.store("/large", &[], 200, &[tag, long], &vec![b'l'; 300_000]);
         self.store("/edge", &[], 200, &[long], &vec![b'e'; 65536]);
         self.store("/empty", &[], 200, &[tag, long], b"");
         self.store("/kept", &[], 200, &[], b"kept");
@@ -172,7 +172,7 @@ impl Site {
         let own = self.path(HOST).join("own");
         fs::create_dir_all(own.join("folder")).unwrap();
         fs::write(own.join("file.txt"), b"a person's").unwrap();
-        fs::write(own.join("large.bin"), vec![b'p'; 70_000]).unwrap();
+        fs::write(own.join("large.bin"), vec![b'p'; 263_000]).unwrap();
         fs::write(own.join("folder/index.html"), b"own index").unwrap();
         symlink("404", own.join("missing")).unwrap();
         symlink("302 https://h.example/own/file.txt", own.join("there")).unwrap();
