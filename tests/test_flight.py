@@ -11,7 +11,7 @@ import pytest
 from support.client import Connection, Incomplete, fetch
 from support.client_h2 import H2Client
 from support.factory import ProxyFactory
-from support.gated import before_head, in_two
+from support.gated import before_head, hang_up, in_two
 from support.message import Request
 from support.network import Network
 from support.origin import Origin
@@ -392,18 +392,13 @@ def test_who_comes_late(shared_proxy: Proxy, origin: Origin, host: str) -> None:
 def test_upstream_fails_before_the_head(shared_proxy: Proxy, origin: Origin, host: str) -> None:
     """Whoever waits gets the error of the one who asked, and none tries after the other."""
     url = f"https://{host}/a.bin"
-    gate = origin.gate()
-
-    async def hang_up(_: Request, reply: Reply) -> None:
-        await gate.passed()
-        reply.abort()
-
-    origin.handle(host, "/a.bin", hang_up)
+    handler, go_on = before_head(origin, hang_up)
+    origin.handle(host, "/a.bin", handler)
     clients = [Connection(shared_proxy, url) for _ in range(3)]
     for client in clients:
         client.send_request()
     fetch(shared_proxy, f"https://{host}.other/")
-    gate.open()
+    go_on()
     for client in clients:
         reply = client.read_head()
         assert (reply.status, url in client.read_to_end().decode()) == (502, True)

@@ -12,7 +12,7 @@ import pytest
 
 from support.client import Connection, Incomplete, fetch
 from support.command import Cachy
-from support.gated import before_head, in_parts, in_two
+from support.gated import before_head, hang_up, in_parts, in_two
 from support.home import ask_json
 from support.message import Request
 from support.origin import Origin
@@ -136,16 +136,11 @@ def test_not_for_everybody(served: Served, origin: Origin, host: str) -> None:
 def test_upstream_that_fails(served: Served, origin: Origin, host: str) -> None:
     """Fails for all that waited for it, by one attempt."""
     url = f"https://{host}/a"
-    gate = origin.gate()
-
-    async def handler(_: Request, reply: Reply) -> None:
-        await gate.passed()
-        reply.abort()
-
+    handler, go_on = before_head(origin, hang_up)
     origin.handle(host, "/a", handler)
     with ExitStack() as stack:
         asked = clients(stack, served, url, 4)
-        gate.open()
+        go_on()
         assert [each.read_head().status for each in asked] == [502] * 4
     # A connection that breaks off before the head is tried again, once.
     assert origin.count(url) <= 2

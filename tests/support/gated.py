@@ -53,3 +53,8 @@ def before_head(origin: Origin, answer: Handler) -> tuple[Handler, Callable[[], 
         await answer(request, reply)
 
     return handler, gate.open
+
+
+async def hang_up(_: Request, reply: Reply) -> None:
+    """Breaks off in the place of an answer."""
+    reply.abort()

@@ -21,7 +21,6 @@ class Arriving(Leaving):
             self.give_up(data)
         elif self.client.proxy_mode.type_name == "transparent" and data[0] == HANDSHAKE:
             address = self.handler.layer.context.server.address
-            self.unknown = True
             self.expect_hello(str(address[0]), data)
         else:
             self.take = self.serve
@@ -33,7 +32,6 @@ class Arriving(Leaving):
         self.record, rest = record[:head], record[head:]
         self.host = self.lane.host
         self.brief = self.lane.brief
-        self.unknown = True
         self.transport.write(ESTABLISHED)
         self.take = self.enter_tunnel
         if rest:

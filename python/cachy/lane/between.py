@@ -62,13 +62,11 @@ class Between(asyncio.Protocol):
         self.served = False
         #: What is to be told to mitmproxy once it knows all else.
         self.untold: list[Callable[[], object]] = []
-        #: The CONNECT, and whereto.
+        #: The CONNECT, as long as mitmproxy knows nothing of it, and whereto.
         self.record = b""
         self.host = ""
         self.brief = False
         self.silence: asyncio.TimerHandle | None = None
-        #: mitmproxy knows nothing of the tunnel, or of TLS.
-        self.unknown = False
         #: The connection is mitmproxy's to its end.
         self.over = False
         self.body: Body | None = None

@@ -104,7 +104,7 @@ class ClientLane(Arriving):
 
     def end_tls(self) -> None:
         """The client has ended TLS, or has broken it."""
-        if self.unknown and not self.lane.pending:
+        if self.handed is None and not self.lane.pending:
             self.end()
             self.inner.eof_received()
         else:
@@ -131,10 +131,12 @@ class ClientLane(Arriving):
             return
         if piece:
             self.send(piece)
-            asyncio.get_running_loop().call_soon(self.pump)
+            # Else it goes on when the socket takes more.
+            if not self.full:
+                asyncio.get_running_loop().call_soon(self.pump)
         else:
             self.body = None
-            self.take = self.serve if self.tls is None else self.decrypt
+            self.attend()
             self.serve(b"")
             self.catch_up()
 

@@ -19,8 +19,12 @@ class Leaving(Between):
         if self.over or not self.is_idle():
             self.inner.data_received(data)
         else:
-            self.take = self.serve if self.tls is None else self.decrypt
+            self.attend()
             self.take(data)
+
+    def attend(self) -> None:
+        """What comes next is a request."""
+        self.take = self.serve if self.tls is None else self.decrypt
 
     def is_idle(self) -> bool:
         """Whether mitmproxy has read all that came, and has answered all that it was asked."""
@@ -47,7 +51,7 @@ class Leaving(Between):
         """
         self.take = self.pass_on
         self.tell_run()
-        if self.unknown and self.record:
+        if self.record:
             Mute(self.io)
         if self.tls is None:
             self.inner.data_received(self.record + data)
@@ -57,7 +61,6 @@ class Leaving(Between):
             self.inner.data_received(self.record + self.handshake.said)
         else:
             self.inner.data_received(self.handed.leave(data))
-        self.unknown = False
         self.record = b""
         self.handshake = None
 

@@ -1,5 +1,6 @@
 """What a supervisor and a worker say to each other: one message a packet."""
 
+import asyncio
 import json
 import socket
 import sys
@@ -47,3 +48,16 @@ def hear(channel: socket.socket) -> tuple[dict[str, Any] | int, list[int]] | Non
     """
     data, fds, _, _ = socket.recv_fds(channel, MOST, 1)
     return (json.loads(data), fds) if data else None
+
+
+def heard(channel: socket.socket) -> tuple[dict[str, Any] | int, list[int]] | None:
+    """What the event loop has found, where it is something. Once the other end is gone it looks no more."""
+    try:
+        found = hear(channel)
+    except BlockingIOError:
+        return None
+    except OSError:
+        found = None
+    if found is None:
+        asyncio.get_running_loop().remove_reader(channel)
+    return found

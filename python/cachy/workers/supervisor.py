@@ -186,15 +186,8 @@ class Supervisor:
 
     def hear(self, worker: Worker) -> None:
         """A worker has something to say."""
-        try:
-            heard = channel.hear(worker.channel)
-        except BlockingIOError:
-            return
-        except OSError:
-            heard = None
-        if heard is None:
-            # `watch` sees to it.
-            asyncio.get_running_loop().remove_reader(worker.channel)
+        # Where it is gone, `watch` sees to it.
+        if (heard := channel.heard(worker.channel)) is None:
             return
         message, _ = heard
         if isinstance(message, int):

@@ -93,16 +93,8 @@ class Worker:
 
     def hear(self) -> None:
         """Something has come from the supervisor."""
-        loop = asyncio.get_running_loop()
-        try:
-            heard = channel.hear(self.channel)
-        except BlockingIOError:
-            return
-        except OSError:
-            heard = None
-        if heard is None:
-            # It is gone, and whoever watches the lifeline ends us.
-            loop.remove_reader(self.channel)
+        # Where it is gone, whoever watches the lifeline ends us.
+        if (heard := channel.heard(self.channel)) is None:
             return
         message, fds = heard
         if isinstance(message, int):
