@@ -28,7 +28,9 @@ use crate::way::Way;
 
 use self::head::Reasons;
 use self::parse::{Found, Reader};
-use self::serve::Served;
+
+pub use self::parse::Method;
+pub use self::serve::Served;
 
 /// A larger body, bytes, is for the caller to read piece by piece.
 pub const SMALL: u64 = 256 << 10;
@@ -247,6 +249,12 @@ impl Lane {
             return (taken, bytes.len());
         }
         (taken, done)
+    }
+
+    /// By what requests come.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.start.scheme
     }
 
     /// Whether the client of the last CONNECT is known to ask for little and to leave: HTTP/2 is of no use

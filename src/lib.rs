@@ -19,7 +19,8 @@
 //!    Nearly all requests of a build end here, and need nothing of mitmproxy: they take the fast
 //!    lane, from bytes to bytes. [`lane`] reads the head itself, asks the same rules whether the
 //!    tree answers right now, and writes what mitmproxy would have sent; [`recall`] spares it the
-//!    reading and parsing of what is still as it was. Every other request it leaves alone.
+//!    reading and parsing of what is still as it was. Every other request it leaves alone. Over HTTP/2
+//!    some requests of a connection are hits and others are not: [`multiplex`] parts them.
 //! 5. **Together.** Who wants what is being fetched takes a seat in that flight ([`flights`]) and
 //!    reads along while it grows ([`growing`], [`pipe`]); what another process fetches is a flight, too ([`abroad`]). A range of what isn't there has the whole
 //!    fetched behind it, by an exchange without a client.
@@ -83,6 +84,7 @@ pub mod locks;
 pub mod meta;
 pub mod misses;
 pub mod multipart;
+pub mod multiplex;
 pub mod options;
 pub mod origins;
 pub mod orphans;

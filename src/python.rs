@@ -12,6 +12,7 @@ mod enclosure;
 mod exchange;
 mod lane;
 mod listed;
+mod multiplex;
 mod request;
 mod tree;
 
@@ -26,6 +27,7 @@ use pyo3::types::PyBytes;
 use self::answer::{Answer, Body, Forward, Pause, Streamed};
 use self::exchange::Exchange;
 use self::lane::{Lane, Turn};
+use self::multiplex::Multiplex;
 use self::listed::{Counts, Entry, Forecast, Miss, Pruned, Removed, Shown, Stats, Verified};
 use self::request::Request;
 use self::tree::{Tree, Upload};
@@ -254,7 +256,7 @@ mod _core {
     #[pymodule_export]
     use super::{Counts, Entry, Forecast, Miss, Pruned, Removed, Shown, Stats, Verified};
     #[pymodule_export]
-    use super::{Lane, Turn};
+    use super::{Lane, Multiplex, Turn};
     #[pymodule_export]
     use super::{Tree, Upload};
     #[pymodule_export]

@@ -501,6 +501,41 @@ class Lane:
     def drain(self) -> bytes:
         """Gives up what is pending."""
 
+    def multiplex(self) -> Multiplex:
+        """Begins HTTP/2 on a connection of which nothing has been read."""
+
+@final
+class Multiplex:
+    """One client's HTTP/2 connection in the fast lane: the lane's hits are answered and counted, all
+    other requests go to mitmproxy, over an HTTP/2 connection in memory (RFC 9113).
+    """
+
+    def take(self, data: bytes, room: bool) -> tuple[bytes, bytes, bool, bool]:
+        """Takes bytes of the client. Waits for the disk as a hit does.
+
+        Args:
+            data: What the client sent; empty, to go on.
+            room: Whether the client takes more bytes of bodies now.
+
+        Returns:
+            Bytes for the client, bytes for mitmproxy, whether there is more to send right now, and
+            whether the connection ends when all is sent.
+        """
+
+    def answer(self, data: bytes, room: bool) -> tuple[bytes, bytes, bool, bool]:
+        """Takes bytes of mitmproxy.
+
+        Args:
+            data: What mitmproxy sent.
+            room: Whether the client takes more bytes of bodies now.
+
+        Returns:
+            As `take`.
+        """
+
+    def retire(self) -> None:
+        """From now on, all requests are mitmproxy's."""
+
 @final
 class Tree:
     """A tree as a whole, in use or at rest. Nothing is made or swept by looking at it.

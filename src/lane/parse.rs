@@ -128,10 +128,25 @@ impl Reader {
             Some("CONNECT") => Method::Connect,
             _ => return None,
         };
-        let target = parsed.path.filter(|target| target.is_ascii())?;
+        let fields = parsed.headers.iter();
+        let fields = fields.map(|field| (field.name.as_bytes(), field.value));
+        self.fill(method, parsed.path?.as_bytes(), fields, request)
+    }
+
+    /// As [`Reader::read`], of what did not come as a head.
+    pub fn fill<'a>(
+        &mut self,
+        method: Method,
+        target: &[u8],
+        fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        request: &mut Request,
+    ) -> Option<Read<'a>> {
+        if !target.is_ascii() {
+            return None;
+        }
         method.as_str().clone_into(&mut request.method);
         request.path.clear();
-        request.path.extend_from_slice(target.as_bytes());
+        request.path.extend_from_slice(target);
         let mut read = Read {
             method,
             run: None,
@@ -139,9 +154,8 @@ impl Reader {
             last: false,
         };
         let (mut count, mut hosts) = (0, 0);
-        for field in parsed.headers.iter() {
-            let (name, value) = (field.name, field.value);
-            let is = |known: &str| name.eq_ignore_ascii_case(known);
+        for (name, value) in fields {
+            let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
             match name.len() {
                 4 if is("host") => {
                     hosts += 1;
@@ -157,7 +171,7 @@ impl Reader {
                 6 | 7 | 14 | 17 if NOT_PLAIN.iter().any(|odd| is(odd)) => return None,
                 _ => {}
             }
-            self.put(&mut request.headers, count, name.as_bytes(), value);
+            self.put(&mut request.headers, count, name, value);
             count += 1;
         }
         self.spare.extend(request.headers.0.drain(count..));

@@ -10,7 +10,7 @@ use crate::way::Way;
 
 /// What becomes of a request.
 #[derive(Debug)]
-pub(super) enum Served {
+pub enum Served {
     /// It is answered.
     Small,
     /// It is answered, and was the last.
@@ -26,10 +26,34 @@ pub(super) enum Served {
 impl Lane {
     /// Answers a request behind `out`, or leaves it alone.
     pub(super) fn serve(&mut self, bytes: &[u8], out: &mut Vec<u8>, now: Millis) -> Served {
-        let Some(read) = self.reader.read(bytes, &mut self.request) else {
+        match self.reader.read(bytes, &mut self.request) {
+            Some(read) => self.answer(&read, out, now),
+            None => Served::Slow,
+        }
+    }
+
+    /// As [`Lane::take`] does with one request, of what did not come as a head: a GET or HEAD without
+    /// a body, whose fields have its authority as `Host`. Its head, and a small body, are added to `out`.
+    pub fn ask<'a>(
+        &mut self,
+        method: Method,
+        path: &[u8],
+        fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        out: &mut Vec<u8>,
+        now: Millis,
+    ) -> Served {
+        if self.start.closed {
             return Served::Slow;
-        };
-        self.note_run(&read);
+        }
+        match self.reader.fill(method, path, fields, &mut self.request) {
+            Some(read) => self.answer(&read, out, now),
+            None => Served::Slow,
+        }
+    }
+
+    /// Answers the request that was read.
+    fn answer(&mut self, read: &Read<'_>, out: &mut Vec<u8>, now: Millis) -> Served {
+        self.note_run(read);
         if !self.aim(read.method) || self.request.way == Way::Circular {
             return Served::Slow;
         }
@@ -43,11 +67,11 @@ impl Lane {
             };
         }
         let begun = out.len();
-        if let Some(served) = self.recalled(&read, out, now) {
+        if let Some(served) = self.recalled(read, out, now) {
             return served;
         }
         out.truncate(begun);
-        if let Some(served) = self.look_up(&read, out, now) {
+        if let Some(served) = self.look_up(read, out, now) {
             return served;
         }
         out.truncate(begun);

@@ -9,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
 
 use super::answer::Body;
+use super::multiplex::Multiplex;
 use super::request;
 use crate::freshness::clock;
 use crate::lane;
@@ -54,13 +55,13 @@ impl From<lane::Turn> for Turn {
 
 /// One client's connection in the fast lane.
 #[pyclass(frozen, module = "cachy._core")]
-pub(super) struct Lane(Mutex<lane::Lane>);
+pub(super) struct Lane(Arc<Mutex<lane::Lane>>);
 
 type Taken<'py> = (Turn, Bound<'py, PyBytes>, Option<Body>, Bound<'py, PyBytes>);
 
 impl Lane {
     pub(super) fn new(place: Place, start: Start) -> Self {
-        Self(Mutex::new(lane::Lane::new(place, start)))
+        Self(Arc::new(Mutex::new(lane::Lane::new(place, start))))
     }
 }
 
@@ -84,6 +85,10 @@ impl Lane {
         let scheme = request::scheme(scheme)?;
         self.0.lock().tunnel(scheme, sni);
         Ok(())
+    }
+
+    fn multiplex(&self) -> Multiplex {
+        Multiplex::new(Arc::clone(&self.0))
     }
 
     #[getter]

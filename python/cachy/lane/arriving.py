@@ -4,15 +4,16 @@ import asyncio
 
 from cachy.greeting import SILENCE, silent
 from cachy.lane.handshake import Progress
-from cachy.lane.leaving import Leaving
+from cachy.lane.multiplexing import Multiplexing
 from cachy.lane.mute import ESTABLISHED
 from cachy.lane.records import Records
+from cachy.lane.secure import MULTIPLEXED
 
 #: The first byte of TLS (RFC 8446 section 5.1).
 HANDSHAKE = 0x16
 
 
-class Arriving(Leaving):
+class Arriving(Multiplexing):
     """Opens a tunnel, and shakes hands in it."""
 
     def begin(self, data: bytes) -> None:
@@ -83,9 +84,12 @@ class Arriving(Leaving):
             self.tls = handshake.connection
             self.records = Records(self.tls)
             self.lane.tunnel(handshake.hello.sni)
-            self.take = self.decrypt
-            # What came with the end of the handshake.
-            self.decrypt(b"")
+            if self.tls.get_alpn_proto_negotiated() == MULTIPLEXED:
+                self.begin_multiplex()
+            else:
+                self.take = self.decrypt
+                # What came with the end of the handshake.
+                self.decrypt(b"")
 
     def fail_handshake(self) -> None:
         """Lets mitmproxy tell why."""

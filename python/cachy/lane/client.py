@@ -56,7 +56,10 @@ class ClientLane(Arriving):
         self.full = False
         self.handler.timeout_watchdog.register_activity()
         self.inner.resume_writing()
-        if self.body is not None:
+        if self.multiplex is not None:
+            self.listen()
+            self.go_on()
+        elif self.body is not None:
             self.pump()
         elif self.held:
             self.serve(b"")
@@ -104,18 +107,14 @@ class ClientLane(Arriving):
 
     def end_tls(self) -> None:
         """The client has ended TLS, or has broken it."""
-        if self.handed is None and not self.lane.pending:
+        if self.multiplex is not None:
+            super().end_tls()
+        elif self.handed is None and not self.lane.pending:
             self.end()
             self.inner.eof_received()
         else:
             # mitmproxy finds it as well.
             self.hand_over(self.lane.drain())
-
-    def close(self) -> None:
-        """Closes once all is sent."""
-        self.end()
-        # Not at once: the transport may be in the middle of telling that there is room.
-        asyncio.get_running_loop().call_soon(self.transport.close)
 
     # Large bodies.
 

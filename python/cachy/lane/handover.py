@@ -81,3 +81,38 @@ class HandedOver:
     def is_settled(self) -> bool:
         """Whether the layer has got all that was left for it."""
         return not (self.seen or self.plain)
+
+
+class Interposed(HandedOver):
+    """One that mitmproxy never gets to the bytes of: others read and write them for it."""
+
+    def __init__(
+        self,
+        connection: SSL.Connection,
+        handshake: Handshake,
+        plain: bytes,
+        settled: Callable[[], object],
+        answer: Callable[[bytes], object],
+    ) -> None:
+        """For a layer that will hear what the client said in the handshake.
+
+        Args:
+            connection: Established.
+            handshake: How it began.
+            plain: What is for the layer.
+            settled: Called each time the layer has got all that was left for it.
+            answer: Gets what the layer says.
+        """
+        super().__init__(connection, handshake, plain, settled)
+        self.answer = answer
+
+    def sendall(self, data: bytes, flags: int = 0) -> int:
+        """As the original."""
+        self.answer(bytes(data))
+        return len(data)
+
+    def recv(self, most: int, flags: int | None = None) -> bytes:
+        """As the original, of what was left."""
+        if not self.plain:
+            raise SSL.WantReadError
+        return super().recv(most, flags)

@@ -57,12 +57,21 @@ class Leaving(Between):
             self.inner.data_received(self.record + data)
         elif self.handed is None:
             assert self.handshake
-            self.handed = HandedOver(self.tls, self.handshake, data, self.settle)
+            self.handed = self.stand_in(data)
             self.inner.data_received(self.record + self.handshake.said)
         else:
             self.inner.data_received(self.handed.leave(data))
         self.record = b""
         self.handshake = None
+
+    def stand_in(self, plain: bytes) -> HandedOver:
+        """What mitmproxy gets in the place of the TLS connection.
+
+        Args:
+            plain: What it has not seen, decrypted.
+        """
+        assert self.tls and self.handshake
+        return HandedOver(self.tls, self.handshake, plain, self.settle)
 
     def give_tls(self) -> HandedOver | None:
         """The TLS connection for mitmproxy's layer; `None`: it makes its own, or one inside, of which

@@ -15,8 +15,7 @@ from cachy.lane.handshake import Handshake, Hello
 
 #: What the lane speaks.
 PROTOCOL = b"http/1.1"
-#: What who offers it gets from mitmproxy: one connection for many requests at once, where cargo has two
-#: for HTTP/1.1, and uv opens one for each.
+#: What who offers it gets, unless it is known to ask for little.
 MULTIPLEXED = b"h2"
 
 
@@ -79,10 +78,14 @@ def context_of(config: Any) -> SSL.Context:
 
 
 def choose_protocol(connection: SSL.Connection, offered: list[bytes]) -> Any:
-    """Takes HTTP/1.1 from what a client offers (RFC 7301 section 3.2), unless it gets HTTP/2."""
+    """Takes the first that the lane speaks of what a client offers (RFC 7301 section 3.2), as mitmproxy
+    does.
+    """
     hello: Hello = connection.get_app_data()
-    if PROTOCOL in offered and not (hello.multiplexes and MULTIPLEXED in offered):
-        return PROTOCOL
+    spoken = (MULTIPLEXED, PROTOCOL) if hello.multiplexes else (PROTOCOL,)
+    for protocol in offered:
+        if protocol in spoken:
+            return protocol
     hello.unsuited = True
     return SSL.NO_OVERLAPPING_PROTOCOLS
 
