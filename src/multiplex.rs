@@ -30,7 +30,7 @@ use self::inner::Inner;
 use self::relay::Relay;
 use self::sending::Sending;
 use self::turn::{Step, Woken};
-use self::wire::Wire;
+pub use self::wire::Wire;
 use crate::lane::Lane;
 use crate::meta::Millis;
 
