@@ -10,6 +10,7 @@ from mitmproxy.proxy import events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
 from mitmproxy.proxy.layers.http._events import (
+    RequestHeaders,
     RequestTrailers,
     ResponseHeaders,
     ResponseProtocolError,
@@ -39,7 +40,13 @@ class UpstreamHttp1(WithoutTrailers, Http1Client):
     interim = False
 
     def send(self, event: HttpEvent) -> CommandGenerator[None]:
-        """As the original, which has no trailers."""
+        """As the original, which has no trailers, and no end for a body of HTTP/2 without a length (RFC
+        9112 section 6.3).
+        """
+        if isinstance(event, RequestHeaders) and not (event.end_stream or is_framed(event.request)):
+            request = event.request.copy()
+            request.headers["Transfer-Encoding"] = "chunked"
+            event = RequestHeaders(event.stream_id, request, False, event.replay_flow)
         if not isinstance(event, RequestTrailers):
             yield from super().send(event)
 
@@ -89,6 +96,11 @@ class UpstreamHttp2(Http2Client):
             self.their_stream_id[-waiting] = waiting
             yield ReceiveHttp(Unanswered(-waiting, msg, ResponseProtocolError.code))
         self.stream_queue.clear()
+
+
+def is_framed(request: http.Request) -> bool:
+    """Whether a request's fields tell where its body ends."""
+    return "content-length" in request.headers or "transfer-encoding" in request.headers
 
 
 def unanswered(error: ResponseProtocolError) -> Unanswered:
