@@ -107,7 +107,11 @@ struct Get {
     resume: bool,
 }
 
-fn trusting(ca: &Path, resume: bool, protocol: &str) -> Result<Arc<ClientConfig>, Box<dyn Error>> {
+fn trusting(
+    ca: &Path,
+    resume: bool,
+    protocols: &[&str],
+) -> Result<Arc<ClientConfig>, Box<dyn Error>> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca)? {
         roots.add(certificate?)?;
@@ -115,7 +119,10 @@ fn trusting(ca: &Path, resume: bool, protocol: &str) -> Result<Arc<ClientConfig>
     let mut config = ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
     if !resume {
         config.resumption = Resumption::disabled();
     }
@@ -134,12 +141,13 @@ fn urls(template: &str, count: usize, step: usize) -> Result<Vec<Url>, Box<dyn E
 
 fn get(get: &Get) -> Result<bool, Box<dyn Error>> {
     let urls = urls(&get.url, get.urls, get.step)?;
-    let protocol = match get.streams {
-        None => "http/1.1",
+    let protocols: &[&str] = match get.streams {
+        None => &["http/1.1"],
         Some(_) if urls.iter().any(|url| url.authority != urls[0].authority) => {
             return Err("a connection with streams goes to one host".into());
         }
-        Some(_) => "h2",
+        // As real clients do: mitmproxy offers an origin what its client has offered.
+        Some(_) => &["h2", "http/1.1"],
     };
     let walk = Walk {
         route: match (get.proxy, get.direct) {
@@ -147,7 +155,7 @@ fn get(get: &Get) -> Result<bool, Box<dyn Error>> {
             (None, Some(server)) => Route::Direct(server),
             (None, None) => return Err("neither --proxy nor --direct".into()),
         },
-        config: trusting(&get.ca, get.resume, protocol)?,
+        config: trusting(&get.ca, get.resume, protocols)?,
         connections: get.connections.max(1),
         until: match (get.seconds, get.each) {
             (Some(seconds), _) => Until::Time(Duration::try_from_secs_f64(seconds)?),
