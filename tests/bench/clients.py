@@ -191,7 +191,7 @@ def _turn(
         Failed: It did not get everything, or the origin was asked for something else than it should be.
     """
     if state == "index due":
-        a_while_ago(each.tree, LONG)
+        a_while_ago(each.tree, LONG, repository.host)
     before, asked = cpu(each.proxy.pid), len(origin.requests)
     try:
         run = kind.install(each.proxy, home, repository)
