@@ -45,11 +45,13 @@ class Way:
 
     title: str
     options: Mapping[str, str]
+    version: str = "2"
+    """That of HTTP which the origin sees, and the client too: mitmproxy offers what it was offered."""
 
 
 WAYS = (
     Way("HTTP/2, the lane", {}),
-    Way("HTTP/1.1 alone, the lane (`http2=false`)", {"http2": "false"}),
+    Way("HTTP/1.1 alone, the lane (`http2=false`)", {"http2": "false"}, "1.1"),
     Way("HTTP/2, no lane (`cachy_lane=off`)", {"cachy_lane": "off"}),
 )
 
@@ -209,10 +211,11 @@ def _as_expected(state: str, way: Way, repository: Repository, requests: Sequenc
         "warm": not requests,
         "index due": len(requests) == len(indexes) > 0,
     }
-    if not wanted[state]:
+    versions = {request.version for request in requests}
+    if not wanted[state] or versions - {way.version}:
         raise Failed(
             f"{way.title}, {state}: the origin was asked {len(requests)} times, "
-            f"{len(indexes)} of them for an index"
+            f"{len(indexes)} of them for an index, over HTTP/{' and '.join(versions)}"
         )
 
 
