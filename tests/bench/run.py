@@ -12,7 +12,7 @@ from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import clients, machine, size
+from bench import clients, fetchers, machine, size
 from bench.bench import Bench, say
 from bench.core import core
 from bench.peers import PEERS, Place
@@ -132,7 +132,7 @@ def main() -> int:
                 text = size.measure(Path(name), sizes, arguments.rounds or 3)
                 return alone("size", text, arguments.write)
             if only == "clients":
-                count = clients.QUICK if arguments.quick else clients.Count()
+                count = fetchers.QUICK if arguments.quick else fetchers.Count()
                 rounds = arguments.rounds or (1 if arguments.quick else 5)
                 text = clients.measure(Path(name), count, rounds)
                 return alone("clients", text, arguments.write)
