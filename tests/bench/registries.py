@@ -14,7 +14,7 @@ from support.reply import Reply
 AWAY = 0.05
 #: So many each of them needs, as those of real projects need others in turn.
 NEEDS = 5
-#: What crates.io says of its index; `PythonRepository` says the same.
+#: What public registries say of their index; `PythonRepository` says the same.
 FRESH = {"Cache-Control": "public,max-age=600"}
 #: Seconds after which that index is due.
 LONG = 3_600
