@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .bench import Results
+from .peers import NO_LANE
 from .scenarios import Sizes
 
 #: Gives a value of the round: scenario, peer, key.
@@ -60,6 +61,10 @@ def _over(scenario: str, key: str, other: str) -> Callable[[Get, str], float]:
     return lambda get, who: get(scenario, who, key) / get(scenario, other, key)
 
 
+def _between(scenario: str, other: str, key: str) -> Callable[[Get, str], float]:
+    return lambda get, who: get(scenario, who, key) / get(other, who, key)
+
+
 def _steady(scenario: str) -> Callable[[Get, str], float]:
     def value(get: Get, who: str) -> float:
         here = _over(scenario, "per_second", "constant")(get, who)
@@ -82,6 +87,16 @@ def figures(sizes: Sizes) -> list[Figure]:
         Figure("two workers: rate / one", _over("hits", rate, "cachy serve"), 1.6, only=TWO),
         Figure("CONNECT and TLS for each: rate / constant", _over("new", rate, "constant"), 3),
         Figure("… / Squid", _over("new", rate, "squid")),
+        Figure(
+            "HTTP/2, 32 at a time on 1 connection: rate / constant",
+            _over("h2", rate, "constant"),
+            15,
+        ),
+        Figure("… / nginx without a proxy", _over("h2", rate, "nginx")),
+        Figure("… / without the lane", _over("h2", rate, NO_LANE)),
+        Figure("HTTP/2, one at a time: rate / constant", _over("h2-s1", rate, "constant")),
+        Figure("… / without the lane", _over("h2-s1", rate, NO_LANE)),
+        Figure("… / HTTP/1.1, 1 connection", _between("h2-s1", "hits-c1", rate)),
         Figure(
             f"{sizes.hosts} new hosts: time / Squid", _over("hosts", "seconds", "squid"), most=1
         ),

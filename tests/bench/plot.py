@@ -24,6 +24,7 @@ rect { fill: #9aa4af }
 PANELS = (
     ("hits", "per_second", "10 KB hits a second, 8 keep-alive connections, TLS"),
     ("new", "per_second", "The same with a new connection for each, 8 at a time"),
+    ("h2", "per_second", "10 KB hits a second over HTTP/2, one connection, 32 at a time"),
 )
 
 

@@ -31,6 +31,12 @@ def environment(more: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **more}
 
 
+def cpu(*pids: int) -> float:
+    """Seconds of processor time that they have taken."""
+    ticks = [int(f[11]) + int(f[12]) for pid, f in _stats() if pid in pids]
+    return sum(ticks) / TICKS
+
+
 class Process:
     """A peer and all that it has started."""
 
@@ -93,9 +99,7 @@ class Process:
 
     def cpu(self) -> float:
         """Seconds of processor time that it and its children have taken."""
-        pids = set(self._pids())
-        ticks = [int(f[11]) + int(f[12]) for pid, f in _stats() if pid in pids]
-        return sum(ticks) / TICKS
+        return cpu(*self._pids())
 
     def reset_peak(self) -> None:
         """Lets `peak_mb()` count from now on."""

@@ -12,7 +12,7 @@ from types import FrameType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import machine, size
+from bench import clients, fetchers, machine, size
 from bench.bench import Bench, say
 from bench.core import core
 from bench.peers import PEERS, Place
@@ -22,6 +22,8 @@ from bench.scenarios import QUICK, SCENARIOS, Sizes
 from bench.table import tables
 from bench.tool import HOST, Failed, Origin, Tool
 
+#: What is not about peers, each with a table of its own.
+ALONE = ("size", "core", "clients")
 PLOT = Path(__file__).with_name("hits.svg")
 
 
@@ -38,7 +40,9 @@ def _names(text: str) -> list[str]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measures cachy and its peers.")
-    parser.add_argument("--rounds", type=int, help="3 where not given, with --quick 1")
+    parser.add_argument(
+        "--rounds", type=int, help="3 where not given, of clients 5, with --quick 1"
+    )
     parser.add_argument("--quick", action="store_true", help="less of everything, to try it out")
     names = ", ".join(scenario.name for scenario in SCENARIOS)
     parser.add_argument(
@@ -46,7 +50,7 @@ def _arguments() -> argparse.Namespace:
         type=_names,
         metavar="NAME,...",
         help=f"of {names}; or alone: size (a million entries, takes minutes), "
-        "core (instruction counts, needs valgrind)",
+        "core (instruction counts, needs valgrind), clients (real cargo and uv)",
     )
     peers = ", ".join(peer.name for peer in PEERS)
     parser.add_argument("--peers", type=_names, metavar="NAME,...", help=f"of {peers}")
@@ -56,11 +60,11 @@ def _arguments() -> argparse.Namespace:
     for name in arguments.peers or ():
         if name not in {peer.name for peer in PEERS}:
             parser.error(f"no peer is called {name}")
-    known = {"size", "core", *(scenario.name for scenario in SCENARIOS)}
+    known = {*ALONE, *(scenario.name for scenario in SCENARIOS)}
     for name in arguments.only or ():
-        if name not in known or (name in ("size", "core") and len(arguments.only) > 1):
-            parser.error(f"{name}: not one of {names}; or size or core, alone")
-    part = set(arguments.only or ()) - {"size", "core"}
+        if name not in known or (name in ALONE and len(arguments.only) > 1):
+            parser.error(f"{name}: not one of {names}; or {', '.join(ALONE)}, alone")
+    part = set(arguments.only or ()) - set(ALONE)
     if arguments.write and (arguments.quick or arguments.peers or part):
         parser.error("only what was measured in full is written")
     return arguments
@@ -127,6 +131,11 @@ def main() -> int:
                 sizes = size.QUICK if arguments.quick else size.Size()
                 text = size.measure(Path(name), sizes, arguments.rounds or 3)
                 return alone("size", text, arguments.write)
+            if only == "clients":
+                count = fetchers.QUICK if arguments.quick else fetchers.Count()
+                rounds = arguments.rounds or (1 if arguments.quick else 5)
+                text = clients.measure(Path(name), count, rounds)
+                return alone("clients", text, arguments.write)
             return compare(arguments, Path(name))
         except Failed as error:
             raise SystemExit(f"bench: {error}") from error

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .peers import Running
+from .peers import NO_LANE, Running
 from .tool import HOST, Failed, Report
 
 #: What one turn of one peer gave, by the names in `table.COLUMNS`.
@@ -99,12 +99,15 @@ class Hits(Scenario):
     connections: int = 8
     fresh: bool = False
     """Whether each request has its own connection."""
+    streams: int = 0
+    """Requests at a time on each connection, over HTTP/2; 0 is HTTP/1.1."""
 
     def files(self, sizes: Sizes) -> list[tuple[str, int]]:
         return [(f"/{self.size}/hit-{{}}", 8)]
 
     def _url(self, running: Running) -> tuple[str, ...]:
-        return running.place.origin.url(f"/{self.size}/hit-{{}}"), "--urls", "8"
+        url = running.place.origin.url(f"/{self.size}/hit-{{}}")
+        return url, "--urls", "8", *(["--streams", str(self.streams)] if self.streams else [])
 
     def warm(self, running: Running, sizes: Sizes) -> None:
         running.get(*self._url(running))
@@ -215,6 +218,7 @@ class LargeMiss(Scenario):
 
 
 FEW = (*CACHY, "constant", "squid")
+MULTIPLEXING = (*CACHY, NO_LANE, "constant", "map_local", "replay", "twenty", "nginx")
 SCENARIOS: tuple[Scenario, ...] = (
     Hits(
         "hits",
@@ -232,6 +236,22 @@ SCENARIOS: tuple[Scenario, ...] = (
         "small",
         (*FEW, "cachy serve 2", "nginx"),
         fresh=True,
+    ),
+    Hits(
+        "h2",
+        "10 KB hits over HTTP/2, 32 at a time",
+        "h2",
+        MULTIPLEXING,
+        connections=1,
+        streams=32,
+    ),
+    Hits(
+        "h2-s1",
+        "10 KB hits over HTTP/2, one at a time",
+        "h2",
+        MULTIPLEXING,
+        connections=1,
+        streams=1,
     ),
     Hosts("hosts", "new hosts, one after the other", "cold", (*FEW, "mitmproxy")),
     Jobs("jobs", "jobs want the same new URLs", "cold", (*CACHY, "twenty", "mitmproxy", "squid")),

@@ -21,14 +21,35 @@ class Row:
     digits: int = 0
 
 
+@dataclass(frozen=True)
+class Column:
+    """One column of a table with a line for each peer."""
+
+    scenario: str
+    key: str
+    title: str
+    digits: int = 0
+
+
 #: What is told of the peers that are measured at small hits.
-COLUMNS = (
-    ("per_second", "requests/s ↑", 0),
-    ("cpu_us", "CPU µs/request ↓", 0),
-    ("p50_ms", "median ms ↓", 2),
-    ("p99_ms", "p99 ms ↓", 2),
-    ("peak_mb", "peak memory MB ↓", 0),
+HITS = (
+    Column("hits", "per_second", "requests/s ↑"),
+    Column("hits", "cpu_us", "CPU µs/request ↓"),
+    Column("hits", "p50_ms", "median ms ↓", 2),
+    Column("hits", "p99_ms", "p99 ms ↓", 2),
+    Column("hits", "peak_mb", "peak memory MB ↓"),
 )
+#: And over HTTP/2.
+MULTIPLEXED = (
+    Column("h2", "per_second", "32 at a time, requests/s ↑"),
+    Column("h2", "cpu_us", "CPU µs/request ↓"),
+    Column("h2", "p99_ms", "p99 ms ↓", 2),
+    Column("h2", "peak_mb", "peak memory MB ↓"),
+    Column("h2-s1", "per_second", "one at a time, requests/s ↑"),
+    Column("h2-s1", "p50_ms", "median ms ↓", 2),
+)
+#: What those two tell of.
+OF_EACH_PEER = {column.scenario for column in (*HITS, *MULTIPLEXED)}
 
 
 def rows(sizes: Sizes) -> list[Row]:
@@ -94,15 +115,14 @@ def markdown(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(text + ["| " + " | ".join(line) + " |" for line in lines])
 
 
-def hits_table(bench: Bench) -> str:
+def hits_table(bench: Bench, head: str, columns: Sequence[Column]) -> str:
     """All peers at small hits."""
     lines = []
     for peer in PEERS:
-        if ("hits", peer.name) in bench.results:
-            cells = [_cell(bench, "hits", peer.name, key, digits) for key, _, digits in COLUMNS]
+        if any((column.scenario, peer.name) in bench.results for column in columns):
+            cells = [_cell(bench, c.scenario, peer.name, c.key, c.digits) for c in columns]
             lines.append([f"{peer.name}: {peer.title}", *cells])
-    heads = ["10 KB hits, 8 connections", *(head for _, head, _ in COLUMNS)]
-    return markdown(heads, lines) if lines else ""
+    return markdown([head, *(column.title for column in columns)], lines) if lines else ""
 
 
 def others_table(bench: Bench) -> str:
@@ -110,7 +130,7 @@ def others_table(bench: Bench) -> str:
     there = [
         row for row in rows(bench.sizes) if any(key[0] == row.scenario for key in bench.results)
     ]
-    named = {name for scenario, name in bench.results if scenario != "hits"}
+    named = {name for scenario, name in bench.results if scenario not in OF_EACH_PEER}
     peers = [peer.name for peer in PEERS if peer.name in named]
     lines = [
         [row.title, *(_cell(bench, row.scenario, peer, row.key, row.digits) for peer in peers)]
@@ -143,5 +163,11 @@ def tables(bench: Bench, scenarios: Sequence[Scenario]) -> str:
     """All of it, ready for a README."""
     many = f"{bench.rounds} rounds" if bench.rounds > 1 else "one round"
     about = f"Median (lowest–highest) of {many}; ✗: not as wanted. {machine.describe()}."
-    parts = [hits_table(bench), others_table(bench), figures_table(bench), about]
+    parts = [
+        hits_table(bench, "10 KB hits, 8 connections", HITS),
+        hits_table(bench, "10 KB hits over HTTP/2, 1 connection", MULTIPLEXED),
+        others_table(bench),
+        figures_table(bench),
+        about,
+    ]
     return "\n\n".join(part for part in parts if part)

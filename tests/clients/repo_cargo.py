@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from support.origin import Origin
@@ -83,6 +83,17 @@ def crates() -> tuple[Crate, ...]:
 class CargoRepository(Repository):
     """`index.crates.HOST` and `static.crates.HOST`."""
 
+    def __init__(
+        self,
+        host: str,
+        holds: Sequence[Crate] | None = None,
+        freshness: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(host)
+        self.crates = holds or crates()
+        self.freshness = freshness or {}
+        """What the index says of it, as headers."""
+
     @property
     def hosts(self) -> Sequence[str]:
         """See `Repository.hosts`."""
@@ -96,7 +107,7 @@ class CargoRepository(Repository):
     @property
     def contents(self) -> dict[str, bytes]:
         """See `Repository.contents`: the newest of each."""
-        return {crate.name: crate.content for crate in crates()}
+        return {crate.name: crate.content for crate in self.crates}
 
     def url(self, crate: Crate) -> str:
         """Where the crate is fetched."""
@@ -114,18 +125,18 @@ class CargoRepository(Repository):
     @property
     def file(self) -> str:
         """See `Repository.file`."""
-        return self.url(crates()[1])
+        return self.url(self.crates[1])
 
     def publish(self, origin: Origin) -> None:
         """See `Repository.publish`."""
         origin.http2_hosts.update(self.hosts)
         pages = {"config.json": json.dumps({"dl": self._files}) + "\n"}
-        for crate in crates():
+        for crate in self.crates:
             pages[crate.index_path] = pages.get(crate.index_path, "") + crate.line
             origin.route(self.url(crate), crate.data, headers=IMMUTABLE)
         for path, text in pages.items():
             etag = f'"{hashlib.md5(text.encode()).hexdigest()}"'
-            headers = {"Content-Type": "text/plain"}
+            headers = {"Content-Type": "text/plain", **self.freshness}
             origin.route(self.index + path, text.encode(), headers=headers, etag=etag)
 
     def is_index(self, url: str) -> bool:

@@ -108,6 +108,10 @@ class Negotiated:
 class PythonRepository(Repository):
     """`index.HOST` and `files.HOST`."""
 
+    def __init__(self, host: str, holds: Sequence[Wheel] | None = None) -> None:
+        super().__init__(host)
+        self.wheels = holds or wheels()
+
     @property
     def hosts(self) -> Sequence[str]:
         """See `Repository.hosts`."""
@@ -121,7 +125,7 @@ class PythonRepository(Repository):
     @property
     def contents(self) -> dict[str, bytes]:
         """See `Repository.contents`: the newest of each."""
-        return {wheel.name: wheel.content for wheel in wheels()}
+        return {wheel.name: wheel.content for wheel in self.wheels}
 
     def url(self, wheel: Wheel) -> str:
         """Where the wheel is fetched."""
@@ -130,17 +134,17 @@ class PythonRepository(Repository):
     @property
     def first(self) -> str:
         """See `Repository.first`."""
-        return f"{self.index}bigpkg/"
+        return f"{self.index}{self.wheels[0].name}/"
 
     @property
     def file(self) -> str:
         """See `Repository.file`."""
-        return self.url(wheels()[1])
+        return self.url(self.wheels[1])
 
     def publish(self, origin: Origin) -> None:
         """See `Repository.publish`."""
         origin.http2_hosts.update(self.hosts)
-        for wheel in wheels():
+        for wheel in self.wheels:
             url, tag = self.url(wheel), f'"{wheel.sha256[:16]}"'
             origin.route(url, wheel.data, headers=IMMUTABLE, etag=tag, ranges=True)
             if wheel.apart:
@@ -151,14 +155,14 @@ class PythonRepository(Repository):
 
     def _html(self, name: str) -> bytes:
         lines = ["<!DOCTYPE html><html><body>"]
-        for wheel in (w for w in wheels() if w.name == name):
+        for wheel in (w for w in self.wheels if w.name == name):
             apart = f' data-core-metadata="sha256={wheel.metadata_sha256}"' if wheel.apart else ""
             href = f"{self.url(wheel)}#sha256={wheel.sha256}"
             lines.append(f'<a href="{href}"{apart}>{wheel.filename}</a><br>')
         return "\n".join([*lines, "</body></html>", ""]).encode()
 
     def _json(self, name: str) -> bytes:
-        mine = [wheel for wheel in wheels() if wheel.name == name]
+        mine = [wheel for wheel in self.wheels if wheel.name == name]
         files = [
             {
                 "filename": wheel.filename,

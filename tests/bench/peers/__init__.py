@@ -1,10 +1,10 @@
 """What is compared, each in a file of its own kind."""
 
 from .base import Peer, Place, Running
-from .mitm import MITM_PEERS
+from .mitm import MITM_PEERS, NO_LANE
 from .nginx import Nginx
 from .squid import Squid
 
 PEERS: tuple[Peer, ...] = (*MITM_PEERS, Squid(), Nginx())
 
-__all__ = ["PEERS", "Peer", "Place", "Running"]
+__all__ = ["NO_LANE", "PEERS", "Peer", "Place", "Running"]

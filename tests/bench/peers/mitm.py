@@ -15,6 +15,8 @@ SCRIPTS = Path(__file__).parent.parent / "scripts"
 BIN = Path(sys.executable).parent
 #: What cachy sets by itself: a hit must not connect to the origin.
 LAZY = {"connection_strategy": "lazy", "upstream_cert": "false"}
+#: cachy as it was without its lane.
+NO_LANE = "cachy no lane"
 
 
 class Mitm(Peer):
@@ -131,6 +133,12 @@ MITM_PEERS: tuple[Peer, ...] = (
     Cachy("cachy", "`mitmdump -s`", scripts=[addon_path()], options={}),
     Serve("cachy serve", "one process", workers=1),
     Serve("cachy serve 2", "`--workers 2`", workers=2),
+    Cachy(
+        NO_LANE,
+        "`cachy_lane=off`, all by mitmproxy's flows",
+        scripts=[addon_path()],
+        options={"cachy_lane": "off"},
+    ),
     Mitm("constant", "an addon that does nothing but answer", scripts=[SCRIPTS / "constant.py"]),
     MapLocal("map_local", "mitmproxy's option"),
     Replay("replay", "mitmproxy's server replay"),

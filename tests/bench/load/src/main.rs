@@ -4,6 +4,7 @@ mod authority;
 mod content;
 mod origin;
 mod report;
+mod streams;
 mod url;
 mod walk;
 mod wire;
@@ -98,12 +99,19 @@ struct Get {
     /// A new connection for each request; then its time is part of the request's.
     #[arg(long)]
     fresh: bool,
+    /// Over HTTP/2, with so many requests at a time on each connection; all URLs are of one host then.
+    #[arg(long, conflicts_with = "fresh", value_parser = clap::value_parser!(u16).range(1..))]
+    streams: Option<u16>,
     /// With session tickets: handshakes as a client has them that was there before.
     #[arg(long)]
     resume: bool,
 }
 
-fn trusting(ca: &Path, resume: bool) -> Result<Arc<ClientConfig>, Box<dyn Error>> {
+fn trusting(
+    ca: &Path,
+    resume: bool,
+    protocols: &[&str],
+) -> Result<Arc<ClientConfig>, Box<dyn Error>> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca)? {
         roots.add(certificate?)?;
@@ -111,7 +119,10 @@ fn trusting(ca: &Path, resume: bool) -> Result<Arc<ClientConfig>, Box<dyn Error>
     let mut config = ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
     if !resume {
         config.resumption = Resumption::disabled();
     }
@@ -130,13 +141,21 @@ fn urls(template: &str, count: usize, step: usize) -> Result<Vec<Url>, Box<dyn E
 
 fn get(get: &Get) -> Result<bool, Box<dyn Error>> {
     let urls = urls(&get.url, get.urls, get.step)?;
+    let protocols: &[&str] = match get.streams {
+        None => &["http/1.1"],
+        Some(_) if urls.iter().any(|url| url.authority != urls[0].authority) => {
+            return Err("a connection with streams goes to one host".into());
+        }
+        // As real clients do: mitmproxy offers an origin what its client has offered.
+        Some(_) => &["h2", "http/1.1"],
+    };
     let walk = Walk {
         route: match (get.proxy, get.direct) {
             (Some(proxy), _) => Route::Proxy(proxy),
             (None, Some(server)) => Route::Direct(server),
             (None, None) => return Err("neither --proxy nor --direct".into()),
         },
-        config: trusting(&get.ca, get.resume)?,
+        config: trusting(&get.ca, get.resume, protocols)?,
         connections: get.connections.max(1),
         until: match (get.seconds, get.each) {
             (Some(seconds), _) => Until::Time(Duration::try_from_secs_f64(seconds)?),
@@ -145,6 +164,7 @@ fn get(get: &Get) -> Result<bool, Box<dyn Error>> {
         },
         urls,
         fresh: get.fresh,
+        streams: get.streams.map(usize::from),
     };
     let report = walk.run().report();
     println!("{}", serde_json::to_string(&report)?);

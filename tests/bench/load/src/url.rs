@@ -7,6 +7,8 @@ pub struct Url {
     pub host: String,
     /// With it.
     pub authority: String,
+    /// The port only where it isn't the scheme's own.
+    pub field: String,
     pub path: String,
     /// All of a request for it.
     pub request: String,
@@ -24,6 +26,7 @@ impl Url {
         Some(Self {
             host: host.to_owned(),
             authority: format!("{host}:{port}"),
+            field: field.to_owned(),
             path: path.to_owned(),
             request: format!("GET {path} HTTP/1.1\r\nHost: {field}\r\nAccept: */*\r\n\r\n"),
         })

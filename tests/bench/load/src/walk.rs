@@ -1,5 +1,6 @@
 //! A run of the client: connections that go through URLs at the same time.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -9,6 +10,7 @@ use rustls::ClientConfig;
 
 use crate::content::Content;
 use crate::report::{Failure, Measured};
+use crate::streams;
 use crate::url::Url;
 use crate::wire::{Connection, Route, monotonic};
 
@@ -33,15 +35,25 @@ pub struct Walk {
     pub until: Until,
     /// Whether each request gets a connection of its own, which then counts to its time.
     pub fresh: bool,
+    /// Requests at a time on each connection, over HTTP/2; None: HTTP/1.1.
+    pub streams: Option<usize>,
 }
 
 /// What all connections share.
-struct Shared<'a> {
-    walk: &'a Walk,
-    content: Content,
-    ready: Barrier,
+pub struct Shared<'a> {
+    pub walk: &'a Walk,
+    pub content: Content,
+    pub ready: Barrier,
     next: AtomicUsize,
     failed: AtomicBool,
+}
+
+/// What one connection asks for.
+pub struct Course<'a> {
+    shared: &'a Shared<'a>,
+    offset: usize,
+    start: Instant,
+    turn: Cell<usize>,
 }
 
 impl Walk {
@@ -58,7 +70,10 @@ impl Walk {
             let threads: Vec<_> = (0..self.connections)
                 .map(|number| {
                     let shared = &shared;
-                    scope.spawn(move || shared.go(number))
+                    scope.spawn(move || match self.streams {
+                        None => shared.go(number),
+                        Some(streams) => streams::go(shared, number, streams),
+                    })
                 })
                 .collect();
             shared.ready.wait();
@@ -76,35 +91,58 @@ impl Walk {
     }
 }
 
+impl<'a> Course<'a> {
+    /// The next URL; None where it is over.
+    pub fn next(&self) -> Option<&'a Url> {
+        let Walk { urls, until, .. } = self.shared.walk;
+        let turn = self.turn.get();
+        if self.shared.failed.load(Ordering::Relaxed) {
+            return None;
+        }
+        let place = match *until {
+            Until::Time(limit) if turn > 0 && self.start.elapsed() >= limit => return None,
+            Until::Each if turn == urls.len() => return None,
+            Until::Time(_) | Until::Each => self.offset + turn,
+            Until::Count(count) => match self.shared.next.fetch_add(1, Ordering::Relaxed) {
+                next if next < count => next,
+                _ => return None,
+            },
+        };
+        self.turn.set(turn + 1);
+        Some(&urls[place % urls.len()])
+    }
+}
+
 impl Shared<'_> {
+    /// Where a connection begins.
+    pub fn offset(&self, number: usize) -> usize {
+        number * self.walk.urls.len() / self.walk.connections
+    }
+
+    /// From there on.
+    pub fn course(&self, number: usize, start: Instant) -> Course<'_> {
+        Course {
+            shared: self,
+            offset: self.offset(number),
+            start,
+            turn: Cell::new(0),
+        }
+    }
+
     /// One connection, or one after the other.
     fn go(&self, number: usize) -> Measured {
-        let urls = &self.walk.urls;
-        let offset = number * urls.len() / self.walk.connections;
         let mut measured = Measured::default();
         let mut open = None;
         if !self.walk.fresh {
-            let url = &urls[offset];
+            let url = &self.walk.urls[self.offset(number)];
             match Connection::open(self.walk.route, url, &self.walk.config) {
                 Ok(connection) => open = Some((connection, url)),
                 Err(error) => self.fail(&mut measured, url, &error.into()),
             }
         }
         self.ready.wait();
-        let start = Instant::now();
-        let mut turn = 0;
-        while !self.failed.load(Ordering::Relaxed) {
-            let place = match self.walk.until {
-                Until::Time(limit) if turn > 0 && start.elapsed() >= limit => break,
-                Until::Each if turn == urls.len() => break,
-                Until::Time(_) | Until::Each => offset + turn,
-                Until::Count(count) => match self.next.fetch_add(1, Ordering::Relaxed) {
-                    next if next < count => next,
-                    _ => break,
-                },
-            };
-            turn += 1;
-            let url = &urls[place % urls.len()];
+        let course = self.course(number, Instant::now());
+        while let Some(url) = course.next() {
             if let Err(error) = self.ask(&mut open, url, &mut measured) {
                 self.fail(&mut measured, url, &error);
             }
@@ -138,7 +176,8 @@ impl Shared<'_> {
         Ok(())
     }
 
-    fn fail(&self, measured: &mut Measured, url: &Url, error: &Failure) {
+    /// Ends it for all.
+    pub fn fail(&self, measured: &mut Measured, url: &Url, error: &Failure) {
         self.failed.store(true, Ordering::Relaxed);
         measured
             .failures

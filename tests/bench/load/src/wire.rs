@@ -13,7 +13,7 @@ use crate::content::Body;
 use crate::url::Url;
 
 /// Without a single byte for that long, a proxy is said to hang.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What was wrong with an answer, or why there is none.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,12 @@ pub enum WireError {
     Tls(#[from] rustls::Error),
     #[error("not HTTP: {0}")]
     Http(#[from] httparse::Error),
+    #[error("HTTP/2: {0}")]
+    Http2(#[from] h2::Error),
+    #[error("the server does not choose HTTP/2")]
+    NoHttp2,
+    #[error("no such request: {0}")]
+    Request(#[from] http::Error),
     #[error("no certificate has such a name: {0}")]
     Name(String),
     #[error("the status is {0}: {1}")]
@@ -106,7 +112,13 @@ impl Connection {
             socket.write_all(
                 format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n").as_bytes(),
             )?;
-            connected(&mut socket)?;
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                socket.read_exact(&mut byte)?;
+                head.extend_from_slice(&byte);
+            }
+            connected(&head)?;
         }
         let name = ServerName::try_from(url.host.clone())
             .map_err(|_| WireError::Name(url.host.clone()))?;
@@ -163,16 +175,10 @@ impl Connection {
 }
 
 /// Reads the answer to CONNECT.
-fn connected(socket: &mut Socket) -> Result<(), WireError> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        socket.read_exact(&mut byte)?;
-        head.extend_from_slice(&byte);
-    }
+pub fn connected(head: &[u8]) -> Result<(), WireError> {
     let mut fields = [httparse::EMPTY_HEADER; 64];
     let mut answer = httparse::Response::new(&mut fields);
-    answer.parse(&head)?;
+    answer.parse(head)?;
     match answer.code {
         Some(200) => Ok(()),
         other => Err(WireError::Status(
