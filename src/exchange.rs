@@ -19,6 +19,7 @@ mod visit;
 pub use hold::Look;
 pub(crate) use rules::{Plan, Rules};
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
@@ -245,9 +246,10 @@ impl Exchange {
     /// # Errors
     /// Where they can't be decoded: the client's download has to break off. Where an upload can't be
     /// written: [`Exchange::decide`] tells what to answer.
-    pub fn write(&mut self, bytes: &[u8], now: Millis) -> io::Result<()> {
+    pub fn write<'a>(&mut self, bytes: impl Into<Cow<'a, [u8]>>, now: Millis) -> io::Result<()> {
+        let bytes = bytes.into();
         if let Some(visit) = &mut self.visit {
-            return visit.write(bytes);
+            return visit.write(&bytes);
         }
         self.tally.received(bytes.len());
         if let Some(lead) = &self.sharing.lead {
