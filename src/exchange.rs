@@ -29,7 +29,7 @@ use crate::cache_status::CacheStatus;
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::flight::Flight;
-use crate::flights::{Lead, Outcome, Seat};
+use crate::flights::{Arrival, Lead, Outcome, Seat};
 use crate::freshness::clock;
 use crate::headers::Headers;
 use crate::internal::Visit;
@@ -128,6 +128,8 @@ struct Sharing {
     work: Option<Box<Exchange>>,
     /// It has no client, and this is why.
     detached: Option<Detached>,
+    /// What other processes are still to be told of.
+    late: Option<Arrival>,
 }
 
 /// Why something is fetched without a client.
@@ -263,6 +265,8 @@ impl Exchange {
             // Who reads along already goes on; nobody else can.
             self.finish(Outcome::Apart);
         }
+        // Not before the client has the first of it: another file is made for that.
+        self.publish_late();
         Ok(())
     }
 

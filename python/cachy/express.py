@@ -68,9 +68,9 @@ class Express:
             self.http.body_reader._remaining -= len(plain)
             first = first and stream.pass_on(len(plain))
             exchange = stream.transaction.exchange
-            exchange.write(plain)
             if first:
                 self.send(plain)
+            exchange.write(plain)
             stream.parent.shared.news.tell(exchange.number)
         if not well:
             self.wake()

@@ -147,14 +147,15 @@ class CachyStream(FetchingStream):
                 express.board(self)
             self.came += len(event.data)
             passed = not self.head_waits and self.pass_on(len(event.data))
+            if passed:
+                # First, since the disk may take its time.
+                yield SendHttp(ResponseData(self.stream_id, event.data), self.context.client)
             try:
                 transaction.exchange.write(event.data)
             except OSError as error:
                 yield SendHttp(give_up(self.stream_id, "unreadable"), self.context.server)
                 yield from self.no_body(f"the body can't be decoded: {error}")
                 return
-            if passed:
-                yield SendHttp(ResponseData(self.stream_id, event.data), self.context.client)
             yield from self.arrived()
         elif isinstance(event, ResponseTrailers):
             if is_multiplexed(self.flow.request):
