@@ -19,6 +19,7 @@ mod visit;
 pub use hold::Look;
 pub(crate) use rules::{Plan, Rules};
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ use crate::cache_status::CacheStatus;
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::flight::Flight;
-use crate::flights::{Lead, Outcome, Seat};
+use crate::flights::{Arrival, Lead, Outcome, Seat};
 use crate::freshness::clock;
 use crate::headers::Headers;
 use crate::internal::Visit;
@@ -127,6 +128,8 @@ struct Sharing {
     work: Option<Box<Exchange>>,
     /// It has no client, and this is why.
     detached: Option<Detached>,
+    /// What other processes are still to be told of.
+    late: Option<Arrival>,
 }
 
 /// Why something is fetched without a client.
@@ -245,9 +248,10 @@ impl Exchange {
     /// # Errors
     /// Where they can't be decoded: the client's download has to break off. Where an upload can't be
     /// written: [`Exchange::decide`] tells what to answer.
-    pub fn write(&mut self, bytes: &[u8], now: Millis) -> io::Result<()> {
+    pub fn write<'a>(&mut self, bytes: impl Into<Cow<'a, [u8]>>, now: Millis) -> io::Result<()> {
+        let bytes = bytes.into();
         if let Some(visit) = &mut self.visit {
-            return visit.write(bytes);
+            return visit.write(&bytes);
         }
         self.tally.received(bytes.len());
         if let Some(lead) = &self.sharing.lead {
@@ -261,6 +265,8 @@ impl Exchange {
             // Who reads along already goes on; nobody else can.
             self.finish(Outcome::Apart);
         }
+        // Not before the client has the first of it: another file is made for that.
+        self.publish_late();
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! One response on its way from upstream: to the tree if it may be stored, and to the client.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -180,13 +181,13 @@ impl Flight {
     ///
     /// # Errors
     /// Where they can't be decoded: the client's download has to break off.
-    pub fn write(&mut self, store: &Store, bytes: &[u8]) -> io::Result<()> {
+    pub fn write(&mut self, store: &Store, bytes: Cow<'_, [u8]>) -> io::Result<()> {
         self.received += bytes.len() as u64;
         let Some(mut decoder) = self.decoder.take() else {
             self.keep(store, bytes);
             return Ok(());
         };
-        let fed = decoder.feed(bytes, |piece| self.keep(store, piece));
+        let fed = decoder.feed(&bytes, |piece| self.keep(store, piece.into()));
         if decoder.is_bomb() && self.is_storing() {
             log::warn!("a compressed response grows out of bounds and is not stored");
             self.keep = Keep::Nothing;
@@ -199,7 +200,9 @@ impl Flight {
     pub fn end(&mut self, store: &Store) -> bool {
         let mut whole = self.announced.is_none_or(|n| n == self.received);
         if let Some(mut decoder) = self.decoder.take() {
-            whole &= decoder.finish(|piece| self.keep(store, piece)).is_ok();
+            whole &= decoder
+                .finish(|piece| self.keep(store, piece.into()))
+                .is_ok();
         }
         if let Keep::File { writer, .. } = &mut self.keep
             && let Err(failure) = writer.catch_up()
@@ -276,11 +279,11 @@ impl Flight {
         self.keep = Keep::Nothing;
     }
 
-    fn keep(&mut self, store: &Store, bytes: &[u8]) {
+    fn keep(&mut self, store: &Store, bytes: Cow<'_, [u8]>) {
         match &mut self.keep {
             Keep::Nothing => {
                 self.pipe.handed(bytes.len() as u64);
-                self.pipe.queue(bytes.to_vec());
+                self.pipe.queue(bytes.into_owned());
             }
             Keep::File { writer, .. } => {
                 if let Err(failure) = writer.write(bytes) {
@@ -289,7 +292,7 @@ impl Flight {
             }
             Keep::Status { body, .. } => {
                 // Small, so that the client gets it when it is stored.
-                body.extend_from_slice(bytes);
+                body.extend_from_slice(&bytes);
                 if body.len() > STATUS_BODY {
                     self.pipe.handed(body.len() as u64);
                     self.pipe.queue(std::mem::take(body));

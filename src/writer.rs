@@ -1,6 +1,7 @@
 //! A body on its way to its file: written and hashed at once, and as soon as it is large, by a thread
 //! of its own, so that the event loop has nothing to do with it but to hand it over.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::pipe::Pipe;
 /// From so many bytes on a body is written by a thread.
 const LARGE: u64 = 1 << 20;
 /// So many pieces wait for it; they are as large as what comes in at once, 256 KB at most.
-const WAITING: usize = 8;
+const WAITING: usize = 32;
 
 /// A file that is being written.
 #[derive(Debug)]
@@ -86,13 +87,14 @@ impl Writer {
     ///
     /// # Errors
     /// `Failure`, with which it ends.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub fn write<'a>(&mut self, bytes: impl Into<Cow<'a, [u8]>>) -> Result<(), Failure> {
+        let bytes = bytes.into();
         self.handed += bytes.len() as u64;
         self.pipe.handed(bytes.len() as u64);
         match std::mem::replace(&mut self.way, Way::Nowhere) {
             Way::Here(mut written) => {
-                if let Err(error) = written.write(bytes, &self.pipe) {
-                    self.pipe.queue(bytes.to_vec());
+                if let Err(error) = written.write(&bytes, &self.pipe) {
+                    self.pipe.queue(bytes.into_owned());
                     return Err(Failure(error));
                 }
                 self.way = if self.handed < LARGE {
@@ -107,7 +109,7 @@ impl Writer {
                 failed,
             } => {
                 // It takes all that it is sent, also when it has failed.
-                let _ = pieces.send(bytes.to_vec());
+                let _ = pieces.send(bytes.into_owned());
                 if failed.load(Ordering::Relaxed) {
                     drop(pieces);
                     return join(thread).map(|_| ());
@@ -233,7 +235,7 @@ mod tests {
         let mut all = Vec::new();
         for n in 0..PIECES {
             let piece = vec![u8::try_from(n).unwrap(); PIECE];
-            writer.write(&piece).unwrap();
+            writer.write(&piece[..]).unwrap();
             all.extend(piece);
         }
         assert_eq!(read_all(&pipe), all);
@@ -251,7 +253,7 @@ mod tests {
             let body = pipe.reader(0, None);
             let mut writer = Writer::new(full(), Arc::clone(&pipe));
             let piece = vec![7; PIECE];
-            let failed = (0..pieces).any(|_| writer.write(&piece).is_err());
+            let failed = (0..pieces).any(|_| writer.write(&piece[..]).is_err());
             assert!(failed || writer.catch_up().is_err());
             assert_eq!(pipe.backlog(), PIECE, "from the first on");
             drop(body);

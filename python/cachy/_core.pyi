@@ -298,7 +298,7 @@ class Exchange:
             reason: For people.
         """
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Takes bytes of upstream's body, or of an upload.
 
         Raises:

@@ -13,7 +13,7 @@ from mitmproxy.connection import Address, Client
 from mitmproxy.proxy import layer, server_hooks
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from cachy import alarm, evicting, keeping, news, options, room, walk
+from cachy import alarm, evicting, keeping, memory, news, options, room, walk
 from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed, parse_max_size
 from cachy.abroad import Abroad
 from cachy.detached import Detached
@@ -73,6 +73,7 @@ class Cachy:
         gc.freeze()
         # A request leaves hardly a cycle behind, and makes more objects than Python takes for a sign of some.
         gc.set_threshold(20_000, 20, 20)
+        memory.keep()
         self.keeper = asyncio.create_task(keeping.keep(lambda: self.cache))
 
     def refuse(self, error: Exception) -> None:

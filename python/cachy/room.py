@@ -14,6 +14,7 @@ from mitmproxy.connection import Client, Connection
 from mitmproxy.proxy import commands
 
 from cachy.compat import builtin
+from cachy.intake import Intake
 
 #: Bytes that wait for a client's socket before no more are read for it.
 HIGH_WATER = 128 * 1024
@@ -58,10 +59,15 @@ class Outlet:
 class Inlet:
     """An origin's reader that can be held."""
 
-    def __init__(self, reader: Any) -> None:
+    #: mitmproxy has seen all that came, and waits for more.
+    waits = False
+
+    def __init__(self, reader: Any, transport: Any) -> None:
         self.reader = reader
+        self.transport = transport
         self.open = asyncio.Event()
         self.open.set()
+        self.made: Intake | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.reader, name)
@@ -70,8 +76,19 @@ class Inlet:
         """As the original, once it isn't held."""
         if not self.open.is_set():
             await self.open.wait()
-        data: bytes = await self.reader.read(max(most, PIECE))
+        self.waits = True
+        try:
+            data: bytes = await self.reader.read(max(most, PIECE))
+        finally:
+            self.waits = False
         return data
+
+    @property
+    def intake(self) -> Intake:
+        """What stands before it, where it is a socket's."""
+        if self.made is None:
+            self.made = Intake(self.reader, self.transport)
+        return self.made
 
 
 def io_of(client: Client, connection: Connection) -> Any | None:
@@ -126,7 +143,7 @@ def make_holdable(client: Client, server: Connection) -> None:
     """Lets `hold` work on a connection that has just been opened."""
     io = io_of(client, server)
     if io is not None and io.reader is not None:
-        io.reader = Inlet(io.reader)
+        io.reader = Inlet(io.reader, getattr(io.writer, "transport", None))
 
 
 def hold(client: Client, server: Connection) -> None:

@@ -18,16 +18,22 @@ from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeader
 from mitmproxy.proxy.layers.tls import ServerTLSLayer
 from OpenSSL import SSL
 
-from cachy import room
+from cachy import express, room
 from cachy.compat import give_up
 from cachy.connecting import Left, TooSlow
 from cachy.fetching import FetchingStream, Look
 from cachy.sending import WindowOpened
 from cachy.transaction import is_multiplexed
 
+#: A body of which so many bytes have come is worth a way of its own.
+LARGE = 256 * 1024
+
 
 class CachyStream(FetchingStream):
     """Takes what upstream sends to the core."""
+
+    #: Bytes of the body that have come by the layers.
+    came = 0
 
     def handle_event(self, event: events.Event) -> CommandGenerator[None]:
         """As the original, but it also looks after a body when it is time."""
@@ -137,20 +143,26 @@ class CachyStream(FetchingStream):
         transaction, response = self.transaction, self.flow.response
         assert transaction and response
         if isinstance(event, ResponseData):
+            if self.came < LARGE <= self.came + len(event.data):
+                express.board(self)
+            self.came += len(event.data)
             passed = not self.head_waits and self.pass_on(len(event.data))
+            if passed:
+                # First, since the disk may take its time.
+                yield SendHttp(ResponseData(self.stream_id, event.data), self.context.client)
             try:
                 transaction.exchange.write(event.data)
             except OSError as error:
                 yield SendHttp(give_up(self.stream_id, "unreadable"), self.context.server)
                 yield from self.no_body(f"the body can't be decoded: {error}")
                 return
-            if passed:
-                yield SendHttp(ResponseData(self.stream_id, event.data), self.context.client)
             yield from self.arrived()
         elif isinstance(event, ResponseTrailers):
             if is_multiplexed(self.flow.request):
                 response.trailers = event.trailers
         else:
+            if self.express is not None:
+                self.express.leave()
             if not transaction.exchange.end(clean=self.ended_cleanly()):
                 yield from self.no_body("the body is not whole")
                 return

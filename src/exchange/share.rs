@@ -188,12 +188,29 @@ impl Exchange {
                 pipe: flight.pipe(),
                 why: self.status.forwarded.unwrap_or(Forwarded::UriMiss),
             };
-            let (store, length) = (&self.store, flight.missing());
-            store
-                .abroad
-                .claim_late(&store.tree, lead, self.settings, length);
-            lead.arriving_in(&arrival, file);
+            if lead.is_claimed() {
+                lead.arriving_in(&arrival, file);
+            } else {
+                self.sharing.late = Some(arrival.clone());
+            }
             lead.arriving(arrival);
+        }
+    }
+
+    /// Lets other processes read what this exchange is fetching, where it is large.
+    pub(super) fn publish_late(&mut self) {
+        let (Some(arrival), Some(lead), Some(flight)) = (
+            self.sharing.late.take(),
+            &mut self.sharing.lead,
+            &self.flight,
+        ) else {
+            return;
+        };
+        if let Some(file) = flight.file() {
+            let length = flight.missing().map(|missing| flight.received() + missing);
+            let abroad = &self.store.abroad;
+            abroad.claim_late(&self.store.tree, lead, self.settings, length);
+            lead.arriving_in(&arrival, file);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The exchange: each question to the core, and its answer.
 
 use parking_lot::Mutex;
+use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
 use pyo3::types::PyFloat;
 
@@ -112,7 +113,9 @@ impl Exchange {
         py.detach(|| self.0.lock().failed(reason, clock())).into()
     }
 
-    fn write(&self, py: Python<'_>, data: &[u8]) -> PyResult<()> {
+    fn write(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        // The one copy that is made of it: what it lies in is used again at once.
+        let data = PyBuffer::<u8>::get(data)?.to_vec(py)?;
         Ok(py.detach(|| self.0.lock().write(data, clock()))?)
     }
 

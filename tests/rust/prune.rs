@@ -156,7 +156,7 @@ fn who_reads_along_while_it_is_fetched_keeps_it_too() {
     let Reply::Body { body, .. } = first.response(200, &Headers::default(), true, NOW) else {
         panic!("a body");
     };
-    first.write(&vec![7; 200_000], NOW).unwrap();
+    first.write(vec![7; 200_000], NOW).unwrap();
     assert!(first.end(true));
     first.commit();
     assert_eq!(down_to(&other, 0).busy, 1);

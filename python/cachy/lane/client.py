@@ -7,8 +7,8 @@ from cachy._core import Turn
 from cachy.lane.arriving import Arriving
 from cachy.lane.records import Ended
 
-#: Bytes of a large body that are read, encrypted and sent at once.
-PIECE = 128 * 1024
+#: Bytes of a large body that are read, encrypted and sent at once, between which others have their turn.
+PIECE = 64 * 1024
 #: Bytes that a client may send ahead before no more are read from it.
 AHEAD = 256 * 1024
 
