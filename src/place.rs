@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use crate::error::{Error, Result};
 use crate::layout::RelPath;
 use crate::locks::Lock;
+use crate::spare;
 use crate::tree::{Lying, Stat, Tree};
 
 pub(crate) const TMP: &str = ".cachy/tmp";
@@ -98,6 +99,17 @@ impl Tree {
     /// # Errors
     /// `Io` where the disk is full or read-only.
     pub fn temp_file(&self) -> Result<(Temp, File)> {
+        let temp = self.temp()?;
+        let Some(file) = self.spares.take(&temp.dir) else {
+            return self.temp_file_with(0o666);
+        };
+        // Before others can see it. Where locks are not to be had, nothing sweeps either.
+        let _ = file.try_lock();
+        if spare::link(&file, &temp.dir, &temp.name).is_ok() {
+            return Ok((temp, file));
+        }
+        // No `/proc`, say, or another file system has come in the place of the first.
+        self.spares.refuse();
         self.temp_file_with(0o666)
     }
 

@@ -30,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::layout::RelPath;
 use crate::link::StatusLink;
 use crate::recall::Mark;
+use crate::spare::Spares;
 
 /// Version of the tree, in `.cachy/format`.
 const FORMAT: &str = "1";
@@ -41,6 +42,8 @@ const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 pub struct Tree {
     root: PathBuf,
     open: RwLock<Option<Arc<Opened>>>,
+    /// For what will be written.
+    pub(crate) spares: Spares,
 }
 
 #[derive(Debug)]
@@ -132,6 +135,7 @@ impl Tree {
         let tree = Self {
             root: root.to_path_buf(),
             open: RwLock::new(None),
+            spares: Spares::default(),
         };
         match tree.prepare() {
             Ok(()) => Ok((tree, None)),
@@ -148,6 +152,7 @@ impl Tree {
         let tree = Self {
             root: root.to_path_buf(),
             open: RwLock::new(None),
+            spares: Spares::default(),
         };
         match tree.dir() {
             Ok(dir) => tree.check_format(&dir)?,
