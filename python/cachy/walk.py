@@ -7,10 +7,14 @@ mitmproxy's own walk.
 """
 
 import inspect
+from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any
 
-from mitmproxy import exceptions, hooks
+from mitmproxy import exceptions, flow, hooks
 from mitmproxy.addonmanager import AddonManager, safecall
+
+#: Calls handlers, and hands out what has to be awaited before the next one.
+Steps = Generator[Awaitable[None], None, None]
 
 
 class Walk(AddonManager):
@@ -18,21 +22,41 @@ class Walk(AddonManager):
 
     async def trigger_event(self, event: hooks.Hook) -> None:
         """As the original."""
+        if (rest := begin(self.steps(event))) is not None:
+            await rest
+
+    def lifecycle(self, event: hooks.Hook) -> Steps:
+        """What mitmproxy does for a hook of its layers."""
+        yield from self.steps(event)
+        message = event.args()[0]
+        if isinstance(message, flow.Flow):
+            yield from self.steps(hooks.UpdateHook([message]))
+            if message.intercepted:
+                yield message.wait_for_resume()
+
+    def steps(self, event: hooks.Hook) -> Steps:
+        """Goes from addon to addon."""
         name = event.name
         args: list[Any] | None = None
         for addon in self.chain:
             try:
                 if hasattr(addon, "addons"):
-                    await self.invoke_addon(addon, event)
+                    for _, handler in self._iter_hooks(addon, event):
+                        result = handler(*event.args())
+                        if result is not None and inspect.isawaitable(result):
+                            yield result
                 elif handler := getattr(addon, name, None):
                     if not callable(handler):
-                        await self.invoke_addon(addon, event)
+                        # A module of that name is none; anything else is an error.
+                        list(self._iter_hooks(addon, event))
                         continue
                     if args is None:
                         args = event.args()
+                    if name == "request" and is_idle_app(addon, *args):
+                        continue
                     result = handler(*args)
                     if result is not None and inspect.isawaitable(result):
-                        await result
+                        yield result
             except exceptions.AddonHalt:
                 return
             except exceptions.OptionsError:
@@ -52,6 +76,35 @@ class Walk(AddonManager):
                         self.invoke_addon_sync(addon, event)
                 except exceptions.AddonHalt:
                     return
+
+
+def is_idle_app(addon: Any, message: Any) -> bool:
+    """Whether it is mitmproxy's `mitm.it`, whose handler is a coroutine, and the request is for another host."""
+    # By name, as to import it would bring in all addons.
+    found = type(addon)
+    if (found.__module__, found.__name__) != ("mitmproxy.addons.onboarding", "Onboarding"):
+        return False
+    return not addon.should_serve(message)
+
+
+def begin(steps: Steps) -> Coroutine[Any, Any, None] | None:
+    """Goes as far as no handler has to be waited for. The rest, where there is any, is for a task."""
+    waiting = next(steps, None)
+    return None if waiting is None else finish(steps, waiting)
+
+
+async def finish(steps: Steps, waiting: Awaitable[None] | None) -> None:
+    """Goes the rest of the way."""
+    while waiting is not None:
+        try:
+            await waiting
+        except Exception as error:  # noqa: BLE001
+            try:
+                waiting = steps.throw(error)
+            except StopIteration:
+                return
+        else:
+            waiting = next(steps, None)
 
 
 def shorten(manager: AddonManager) -> None:
