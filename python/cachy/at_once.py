@@ -12,7 +12,7 @@ from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 
 from cachy.compat import builtin
-from cachy.walk import Walk, begin
+from cachy.walk import Walk, begin, lifecycle
 
 #: Hooks at once before others have their turn: a client may send hundreds of requests in one piece.
 MOST = 16
@@ -37,7 +37,7 @@ class AtOnce(ProxyConnectionHandler):
             addons = self.master.addons
             if not isinstance(addons, Walk):
                 yield hook
-            elif (rest := begin(addons.lifecycle(hook))) is not None:
+            elif (rest := begin(lifecycle(addons, hook))) is not None:
                 self.begun[hook] = rest
                 yield hook
             elif hook.blocking:

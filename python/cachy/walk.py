@@ -22,49 +22,8 @@ class Walk(AddonManager):
 
     async def trigger_event(self, event: hooks.Hook) -> None:
         """As the original."""
-        if (rest := begin(self.steps(event))) is not None:
+        if (rest := begin(steps(self, event))) is not None:
             await rest
-
-    def lifecycle(self, event: hooks.Hook) -> Steps:
-        """What mitmproxy does for a hook of its layers."""
-        yield from self.steps(event)
-        message = event.args()[0]
-        if isinstance(message, flow.Flow):
-            yield from self.steps(hooks.UpdateHook([message]))
-            if message.intercepted:
-                yield message.wait_for_resume()
-
-    def steps(self, event: hooks.Hook) -> Steps:
-        """Goes from addon to addon."""
-        name = event.name
-        args: list[Any] | None = None
-        for addon in self.chain:
-            try:
-                if hasattr(addon, "addons"):
-                    for _, handler in self._iter_hooks(addon, event):
-                        result = handler(*event.args())
-                        if result is not None and inspect.isawaitable(result):
-                            yield result
-                elif handler := getattr(addon, name, None):
-                    if not callable(handler):
-                        # A module of that name is none; anything else is an error.
-                        list(self._iter_hooks(addon, event))
-                        continue
-                    if args is None:
-                        args = event.args()
-                    if name == "request" and is_idle_app(addon, *args):
-                        continue
-                    result = handler(*args)
-                    if result is not None and inspect.isawaitable(result):
-                        yield result
-            except exceptions.AddonHalt:
-                return
-            except exceptions.OptionsError:
-                raise
-            except Exception:
-                # Says what the original says.
-                with safecall():
-                    raise
 
     def trigger(self, event: hooks.Hook) -> None:
         """As the original: also every line of the log comes by here."""
@@ -78,6 +37,49 @@ class Walk(AddonManager):
                     return
 
 
+def lifecycle(manager: AddonManager, event: hooks.Hook) -> Steps:
+    """What mitmproxy does for a hook of its layers."""
+    yield from steps(manager, event)
+    message = event.args()[0]
+    if isinstance(message, flow.Flow):
+        yield from steps(manager, hooks.UpdateHook([message]))
+        if message.intercepted:
+            yield message.wait_for_resume()
+
+
+def steps(manager: AddonManager, event: hooks.Hook) -> Steps:
+    """Goes from addon to addon; to the end, also when the manager has its own way back meanwhile."""
+    name = event.name
+    args: list[Any] | None = None
+    for addon in manager.chain:
+        try:
+            if hasattr(addon, "addons"):
+                for _, handler in manager._iter_hooks(addon, event):
+                    result = handler(*event.args())
+                    if result is not None and inspect.isawaitable(result):
+                        yield result
+            elif handler := getattr(addon, name, None):
+                if not callable(handler):
+                    # A module of that name is none; anything else is an error.
+                    list(manager._iter_hooks(addon, event))
+                    continue
+                if args is None:
+                    args = event.args()
+                if name == "request" and is_idle_app(addon, *args):
+                    continue
+                result = handler(*args)
+                if result is not None and inspect.isawaitable(result):
+                    yield result
+        except exceptions.AddonHalt:
+            return
+        except exceptions.OptionsError:
+            raise
+        except Exception:
+            # Says what the original says.
+            with safecall():
+                raise
+
+
 def is_idle_app(addon: Any, message: Any) -> bool:
     """Whether it is mitmproxy's `mitm.it`, whose handler is a coroutine, and the request is for another host."""
     # By name, as to import it would bring in all addons.
@@ -87,24 +89,24 @@ def is_idle_app(addon: Any, message: Any) -> bool:
     return not addon.should_serve(message)
 
 
-def begin(steps: Steps) -> Coroutine[Any, Any, None] | None:
+def begin(way: Steps) -> Coroutine[Any, Any, None] | None:
     """Goes as far as no handler has to be waited for. The rest, where there is any, is for a task."""
-    waiting = next(steps, None)
-    return None if waiting is None else finish(steps, waiting)
+    waiting = next(way, None)
+    return None if waiting is None else finish(way, waiting)
 
 
-async def finish(steps: Steps, waiting: Awaitable[None] | None) -> None:
+async def finish(way: Steps, waiting: Awaitable[None] | None) -> None:
     """Goes the rest of the way."""
     while waiting is not None:
         try:
             await waiting
         except Exception as error:  # noqa: BLE001
             try:
-                waiting = steps.throw(error)
+                waiting = way.throw(error)
             except StopIteration:
                 return
         else:
-            waiting = next(steps, None)
+            waiting = next(way, None)
 
 
 def shorten(manager: AddonManager) -> None:
