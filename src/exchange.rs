@@ -313,12 +313,11 @@ impl Exchange {
     /// Stores what is whole where that takes no longer than to write it, or nothing is to be stored.
     /// Returns whether it did; else [`Exchange::commit`] does.
     pub fn commit_at_once(&mut self) -> bool {
-        let news = self.has_news();
-        if news && !self.is_quick() {
-            return false;
+        let quick = !self.has_news() || self.is_quick();
+        if quick {
+            self.commit_now();
         }
-        self.commit();
-        true
+        quick
     }
 
     /// Whether a commit waits for nothing: a small body, where nothing was stored, on a disk that need
@@ -332,7 +331,11 @@ impl Exchange {
 
     /// Stores what is whole, and what was confirmed. Waits for the disk.
     pub fn commit(&mut self) {
-        let _busy = (self.has_news() && !self.is_quick()).then(|| self.store.slowly());
+        let _busy = self.has_news().then(|| self.store.slowly());
+        self.commit_now();
+    }
+
+    fn commit_now(&mut self) {
         self.count_rest(None);
         let done = self.try_commit();
         // What can't be stored now is fetched for nobody else in vain.

@@ -28,7 +28,7 @@
 //!    coding that can be stored ([`coding`]). [`origins`] remembers which origin is dead.
 //! 7. **Response.** A redirect to the thing itself is followed ([`redirect`], [`suffix`]).
 //!    [`storable`] decides what is stored. A [`flight`] takes the body as it arrives: to a file
-//!    under `.cachy/tmp` (by a [`writer`]), from which every client reads at its own pace.
+//!    under `.cachy/tmp` (by a [`writer`], made ahead as `spare`), from which every client reads at its own pace.
 //! 8. **Commit.** When all of it is there, [`store`] writes the record ([`confirm`] renews it at a
 //!    304), and [`place`] renames the file into the tree, under [`locks`]; [`settled`] tells what of it is on disk. Whatever the disk refuses is said once ([`troubles`]),
 //!    and the client never notices.
@@ -104,6 +104,7 @@ pub mod select;
 pub mod settled;
 pub mod shape;
 mod shell;
+mod spare;
 pub mod storable;
 pub mod store;
 pub mod suffix;

@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use crate::error::{Error, Result};
 use crate::layout::RelPath;
 use crate::locks::Lock;
+use crate::spare;
 use crate::tree::{Lying, Stat, Tree};
 
 pub(crate) const TMP: &str = ".cachy/tmp";
@@ -98,6 +99,17 @@ impl Tree {
     /// # Errors
     /// `Io` where the disk is full or read-only.
     pub fn temp_file(&self) -> Result<(Temp, File)> {
+        let temp = self.temp()?;
+        let Some(file) = self.spares.take(&temp.dir) else {
+            return self.temp_file_with(0o666);
+        };
+        // Before others can see it. Where locks are not to be had, nothing sweeps either.
+        let _ = file.try_lock();
+        if spare::link(&file, &temp.dir, &temp.name).is_ok() {
+            return Ok((temp, file));
+        }
+        // No `/proc`, say, or another file system has come in the place of the first.
+        self.spares.refuse();
         self.temp_file_with(0o666)
     }
 
@@ -293,6 +305,9 @@ impl Tree {
     /// Opens a folder of the tree for writing into it: through no link, as what is written would
     /// lie under a name that the link's owner didn't ask for.
     fn folder(&self, rel: &str) -> Result<Dir> {
+        if let Some(dir) = at_once(&*self.dir()?, rel) {
+            return Ok(dir);
+        }
         let mut dir = self
             .dir()?
             .try_clone()
@@ -362,6 +377,21 @@ impl Tree {
             .rename(&temp.name, &parent, rel.file_name())
             .map_err(|e| failed("move", e))
     }
+}
+
+/// Opens a folder through no link, in one step where the system has one for it (openat2(2)).
+#[cfg(target_os = "linux")]
+fn at_once(dir: &Dir, rel: &str) -> Option<Dir> {
+    use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+    let how = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    let opened = openat2(dir, rel, how, Mode::empty(), within).ok()?;
+    Some(Dir::from_std_file(File::from(opened)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn at_once(_: &Dir, _: &str) -> Option<Dir> {
+    None
 }
 
 fn is_expected(dir: &Dir, name: &str, expected: &Expected) -> bool {

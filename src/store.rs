@@ -166,16 +166,17 @@ impl Store {
             None => Ok(()),
         };
         for _ in 0..4 {
+            let tree = self.tree.still()?;
             if temp.is_some() {
-                self.tree.make_parents(&rel)?;
+                tree.make_parents(&rel)?;
             }
-            let _shape = self.tree.lock_shape_shared()?;
-            let _entry = self.tree.lock_entry(&rel)?;
-            let there = match self.there(target, &rel, record.scheme)? {
+            let _shape = tree.lock_shape_shared()?;
+            let _entry = tree.lock_entry(&rel)?;
+            let there = match self.there(&tree, target, &rel, record.scheme)? {
                 Ok(there) => there,
                 Err(kept) => return Ok(kept),
             };
-            let known = Meta::load(&self.tree, &rel)?.filter(|meta| meta.cut.is_none());
+            let known = Meta::load(&tree, &rel)?.filter(|meta| meta.cut.is_none());
             let new = known.is_none() && there.expected == Expected::Nothing;
             let mut meta = known.unwrap_or_else(|| Meta::new(String::new()));
             let Some(temp) = temp.as_mut() else {
@@ -183,7 +184,7 @@ impl Store {
             };
             let unsettled = body
                 .filter(|_| new)
-                .and_then(|body| self.settled.begin(&self.tree, body));
+                .and_then(|body| self.settled.begin(&tree, body));
             if unsettled.is_some() {
                 meta.url = target.url();
                 let unsettled = Record {
@@ -191,8 +192,8 @@ impl Store {
                     ..record.clone()
                 };
                 meta.records = vec![unsettled];
-                meta.save_unsettled(&self.tree, &rel)?;
-                if self.tree.place(temp, &there.at, &there.expected)? {
+                meta.save_unsettled(&tree, &rel)?;
+                if tree.place(temp, &there.at, &there.expected)? {
                     self.count(&meta);
                     return Ok(Kept::Stored);
                 }
@@ -242,6 +243,7 @@ impl Store {
     /// What lies at a path for somebody who wants to replace it, or why it stays.
     fn there(
         &self,
+        tree: &Tree,
         target: &Target,
         rel: &RelPath,
         scheme: Scheme,
@@ -251,7 +253,7 @@ impl Store {
             expected: Expected::Nothing,
             record: None,
         };
-        let there = match self.tree.look(rel)? {
+        let there = match tree.look(rel)? {
             Lying::Nothing => nothing(rel.clone()),
             Lying::Folder => nothing(rel.as_self()),
             Lying::File {
@@ -273,7 +275,7 @@ impl Store {
                 Owner::Person { .. } | Owner::Undecided => return Ok(Err(Kept::Person)),
             },
             Lying::Status { link, text, at } => {
-                let meta = Meta::load(&self.tree, rel)?;
+                let meta = Meta::load(tree, rel)?;
                 let record = meta.and_then(|meta| entry::status_record(meta, &text));
                 if record.is_none() && !entry::leads_to(&link, target) {
                     return Ok(Err(Kept::Person));
@@ -329,7 +331,7 @@ impl Store {
         let coding = record.headers.list("content-encoding");
         let name = select::variant_name(&record.selecting, &coding);
         let slot = rel.variant(&name);
-        let there = match self.there(target, &slot, record.scheme)? {
+        let there = match self.there(&self.tree, target, &slot, record.scheme)? {
             Ok(there) => there,
             Err(kept) => return Ok(Some(kept)),
         };

@@ -30,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::layout::RelPath;
 use crate::link::StatusLink;
 use crate::recall::Mark;
+use crate::spare::Spares;
 
 /// Version of the tree, in `.cachy/format`.
 const FORMAT: &str = "1";
@@ -41,6 +42,10 @@ const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 pub struct Tree {
     root: PathBuf,
     open: RwLock<Option<Arc<Opened>>>,
+    /// For what will be written.
+    pub(crate) spares: Spares,
+    /// It is not looked for again, see [`Tree::still`].
+    fixed: Option<Held>,
 }
 
 #[derive(Debug)]
@@ -132,6 +137,8 @@ impl Tree {
         let tree = Self {
             root: root.to_path_buf(),
             open: RwLock::new(None),
+            spares: Spares::default(),
+            fixed: None,
         };
         match tree.prepare() {
             Ok(()) => Ok((tree, None)),
@@ -148,6 +155,8 @@ impl Tree {
         let tree = Self {
             root: root.to_path_buf(),
             open: RwLock::new(None),
+            spares: Spares::default(),
+            fixed: None,
         };
         match tree.dir() {
             Ok(dir) => tree.check_format(&dir)?,
@@ -217,6 +226,9 @@ impl Tree {
     /// # Errors
     /// `Io` where there is no such folder.
     pub fn dir(&self) -> Result<Held> {
+        if let Some(fixed) = &self.fixed {
+            return Ok(fixed.clone());
+        }
         let now = std::fs::metadata(&self.root).map_err(|e| Error::io("open", &self.root, e))?;
         let id = (now.dev(), now.ino());
         if let Some(open) = self.open.read().as_ref().filter(|open| open.id == id) {
@@ -227,6 +239,19 @@ impl Tree {
         let open = Arc::new(Opened { dir, id });
         *self.open.write() = Some(Arc::clone(&open));
         Ok(Held(open))
+    }
+
+    /// The same tree, for what is done in one go: it is where it is now, wherever it goes meanwhile.
+    ///
+    /// # Errors
+    /// As [`Tree::dir`].
+    pub(crate) fn still(&self) -> Result<Self> {
+        Ok(Self {
+            root: self.root.clone(),
+            open: RwLock::new(None),
+            spares: self.spares.clone(),
+            fixed: Some(self.dir()?),
+        })
     }
 
     /// The open folder, where a path still leads to it. `None`: it has to be asked for by
@@ -351,7 +376,7 @@ impl Tree {
 }
 
 /// The open folder, kept open while this is held.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Held(Arc<Opened>);
 
 impl Held {

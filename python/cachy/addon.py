@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+from collections.abc import Awaitable
 from collections.abc import Set as AbstractSet
 from weakref import WeakKeyDictionary
 
@@ -13,7 +14,7 @@ from mitmproxy.connection import Address, Client
 from mitmproxy.proxy import layer, server_hooks
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from cachy import alarm, evicting, keeping, memory, news, options, room, walk
+from cachy import alarm, at_once, evicting, keeping, memory, news, options, room, walk
 from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed, parse_max_size
 from cachy.abroad import Abroad
 from cachy.detached import Detached
@@ -124,7 +125,8 @@ class Cachy:
             self.cache = cache
 
     def client_connected(self, client: Client) -> None:
-        """Lets a connection begin in the fast lane."""
+        """Lets a connection begin in the fast lane, and its hooks run without tasks."""
+        at_once.take_over(client)
         if self.cache is not None:
             self.lanes.enter(client, self.cache, self.runs, self.is_own)
 
@@ -161,35 +163,55 @@ class Cachy:
         elif any(name in flow.request.headers for name in ("content-length", "transfer-encoding")):
             flow.request.stream = True
 
-    async def request(self, flow: http.HTTPFlow) -> None:
-        """Answers from the tree, or sends upstream."""
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Answers from the tree, or sends upstream. Returns what has to be waited for, if anything has."""
         if flow.response or flow.error or not flow.live or self.cache is None:
-            return
+            return None
         if not is_web(flow.request):
-            return
+            return None
         transaction = self.transactions.get(flow)
         if transaction is None:
             transaction = self.begin(flow, self.cache)
         elif not transaction.exchange.internal:
-            return
+            return None
         if transaction.exchange.internal:
             transaction.exchange.end(clean=True)
-        step = await self.settle(transaction, flow.client_conn.proxy_mode)
-        if isinstance(step, Forward):
-            transaction.forward = step
-            # Past the setter, which would rewrite the Host field.
-            flow.request.data.host = transaction.exchange.host
-            if step.headers is not None:
-                flow.request.headers = http.Headers(step.headers)
-        elif step is not None:
-            transaction.answer(flow, step)
+        step = transaction.exchange.decide()
+        if isinstance(step, Pause):
+            return self.go_on_later(flow, transaction, step)
+        self.begin_work(transaction.exchange, flow.client_conn.proxy_mode)
+        self.go_on(flow, transaction, step)
+        return None
 
-    async def settle(self, transaction: Transaction, mode: ProxyMode) -> Answer | Forward | None:
+    async def go_on_later(self, flow: http.HTTPFlow, transaction: Transaction, step: Pause) -> None:
+        """Goes on with a request when the core knows what to do."""
+        settled = await self.settle(transaction, flow.client_conn.proxy_mode, step)
+        if settled is not None:
+            self.go_on(flow, transaction, settled)
+
+    def go_on(self, flow: http.HTTPFlow, transaction: Transaction, step: Answer | Forward) -> None:
+        """Does with a request what the core says."""
+        if isinstance(step, Answer):
+            transaction.answer(flow, step)
+            return
+        transaction.forward = step
+        # Past the setter, which would rewrite the Host field.
+        flow.request.data.host = transaction.exchange.host
+        if step.headers is not None:
+            flow.request.headers = http.Headers(step.headers)
+
+    async def settle(
+        self, transaction: Transaction, mode: ProxyMode, step: Answer | Forward | Pause
+    ) -> Answer | Forward | None:
         """Asks the core until it knows what to do, and lets work begin that has no client. `None`:
         the client has left.
+
+        Args:
+            transaction: What it is about.
+            mode: Of the client.
+            step: What the core has said.
         """
         exchange = transaction.exchange
-        step = exchange.decide()
         while True:
             self.begin_work(exchange, mode)
             if not isinstance(step, Pause):
@@ -219,7 +241,7 @@ class Cachy:
         try:
             # mitmproxy 12 begins tasks at once; who waits for this one has to be waiting before it ends.
             await asyncio.sleep(0)
-            step = await self.settle(Transaction(work, detached=True), mode)
+            step = await self.settle(Transaction(work, detached=True), mode, work.decide())
             # What an origin redirects to the proxy itself is for the client to follow.
             home = self.cache is not None and self.cache.is_host(work.request.host)
             if isinstance(step, Forward) and not home:
@@ -234,40 +256,59 @@ class Cachy:
         self.work.add(task)
         task.add_done_callback(self.work.discard)
 
-    async def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Decides what becomes of upstream's answer."""
+    def responseheaders(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Decides what becomes of upstream's answer. Returns what has to be waited for, if anything has."""
         transaction = self.transactions.get(flow)
         response = flow.response
         if transaction is None or transaction.answered or response is None:
-            return
+            return None
         if not transaction.upstream:
-            return  # Another addon's answer is neither stored nor changed.
+            return None  # Another addon's answer is neither stored nor changed.
         exchange = transaction.exchange
-        reply: Answer | Forward | Streamed | Pause | None
         reply = exchange.response(
             response.status_code,
             list(response.headers.fields),
             multiplexed=response.is_http2 or response.is_http3,
         )
         if isinstance(reply, Pause):
-            reply = await self.settle(transaction, flow.client_conn.proxy_mode)
-        else:
-            self.begin_work(exchange, flow.client_conn.proxy_mode)
-            self.news.tell(exchange.number)
+            return self.follow(flow, transaction)
+        self.begin_work(exchange, flow.client_conn.proxy_mode)
+        self.news.tell(exchange.number)
         if isinstance(reply, Streamed):
             transaction.streamed = reply
             response.headers = http.Headers(reply.headers)
-        elif isinstance(reply, Answer):
+        else:
             transaction.answer(flow, reply)
+        return None
 
-    async def response(self, flow: http.HTTPFlow) -> None:
-        """Stores what has arrived whole; nothing else is ever stored."""
-        if (transaction := self.transactions.get(flow)) is not None:
-            if not transaction.exchange.commit_at_once():
-                await asyncio.to_thread(transaction.exchange.commit)
-            self.news.tell(transaction.exchange.number)
-            if self.cache is not None and self.cache.crowded:
-                self.begin_room(self.cache)
+    async def follow(self, flow: http.HTTPFlow, transaction: Transaction) -> None:
+        """Answers a client with what upstream's answer leads to."""
+        step = transaction.exchange.decide()
+        settled = await self.settle(transaction, flow.client_conn.proxy_mode, step)
+        if isinstance(settled, Answer):
+            transaction.answer(flow, settled)
+
+    def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Stores what has arrived whole; nothing else is ever stored. Returns what has to be waited for,
+        if anything has.
+        """
+        if (transaction := self.transactions.get(flow)) is None:
+            return None
+        if not transaction.exchange.commit_at_once():
+            return self.commit(transaction.exchange)
+        self.committed(transaction.exchange)
+        return None
+
+    async def commit(self, exchange: Exchange) -> None:
+        """Stores what takes its time."""
+        await asyncio.to_thread(exchange.commit)
+        self.committed(exchange)
+
+    def committed(self, exchange: Exchange) -> None:
+        """Something has been stored, or nothing was to be."""
+        self.news.tell(exchange.number)
+        if self.cache is not None and self.cache.crowded:
+            self.begin_room(self.cache)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """Drops what has arrived."""

@@ -7,10 +7,14 @@ mitmproxy's own walk.
 """
 
 import inspect
+from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any
 
-from mitmproxy import exceptions, hooks
+from mitmproxy import exceptions, flow, hooks
 from mitmproxy.addonmanager import AddonManager, safecall
+
+#: Calls handlers, and hands out what has to be awaited before the next one.
+Steps = Generator[Awaitable[None], None, None]
 
 
 class Walk(AddonManager):
@@ -18,29 +22,8 @@ class Walk(AddonManager):
 
     async def trigger_event(self, event: hooks.Hook) -> None:
         """As the original."""
-        name = event.name
-        args: list[Any] | None = None
-        for addon in self.chain:
-            try:
-                if hasattr(addon, "addons"):
-                    await self.invoke_addon(addon, event)
-                elif handler := getattr(addon, name, None):
-                    if not callable(handler):
-                        await self.invoke_addon(addon, event)
-                        continue
-                    if args is None:
-                        args = event.args()
-                    result = handler(*args)
-                    if result is not None and inspect.isawaitable(result):
-                        await result
-            except exceptions.AddonHalt:
-                return
-            except exceptions.OptionsError:
-                raise
-            except Exception:
-                # Says what the original says.
-                with safecall():
-                    raise
+        if (rest := begin(steps(self, event))) is not None:
+            await rest
 
     def trigger(self, event: hooks.Hook) -> None:
         """As the original: also every line of the log comes by here."""
@@ -52,6 +35,78 @@ class Walk(AddonManager):
                         self.invoke_addon_sync(addon, event)
                 except exceptions.AddonHalt:
                     return
+
+
+def lifecycle(manager: AddonManager, event: hooks.Hook) -> Steps:
+    """What mitmproxy does for a hook of its layers."""
+    yield from steps(manager, event)
+    message = event.args()[0]
+    if isinstance(message, flow.Flow):
+        yield from steps(manager, hooks.UpdateHook([message]))
+        if message.intercepted:
+            yield message.wait_for_resume()
+
+
+def steps(manager: AddonManager, event: hooks.Hook) -> Steps:
+    """Goes from addon to addon; to the end, also when the manager has its own way back meanwhile."""
+    name = event.name
+    args: list[Any] | None = None
+    for addon in manager.chain:
+        try:
+            if hasattr(addon, "addons"):
+                for _, handler in manager._iter_hooks(addon, event):
+                    result = handler(*event.args())
+                    if result is not None and inspect.isawaitable(result):
+                        yield result
+            elif handler := getattr(addon, name, None):
+                if not callable(handler):
+                    # A module of that name is none; anything else is an error.
+                    list(manager._iter_hooks(addon, event))
+                    continue
+                if args is None:
+                    args = event.args()
+                if name == "request" and is_idle_app(addon, *args):
+                    continue
+                result = handler(*args)
+                if result is not None and inspect.isawaitable(result):
+                    yield result
+        except exceptions.AddonHalt:
+            return
+        except exceptions.OptionsError:
+            raise
+        except Exception:
+            # Says what the original says.
+            with safecall():
+                raise
+
+
+def is_idle_app(addon: Any, message: Any) -> bool:
+    """Whether it is mitmproxy's `mitm.it`, whose handler is a coroutine, and the request is for another host."""
+    # By name, as to import it would bring in all addons.
+    found = type(addon)
+    if (found.__module__, found.__name__) != ("mitmproxy.addons.onboarding", "Onboarding"):
+        return False
+    return not addon.should_serve(message)
+
+
+def begin(way: Steps) -> Coroutine[Any, Any, None] | None:
+    """Goes as far as no handler has to be waited for. The rest, where there is any, is for a task."""
+    waiting = next(way, None)
+    return None if waiting is None else finish(way, waiting)
+
+
+async def finish(way: Steps, waiting: Awaitable[None] | None) -> None:
+    """Goes the rest of the way."""
+    while waiting is not None:
+        try:
+            await waiting
+        except Exception as error:  # noqa: BLE001
+            try:
+                waiting = way.throw(error)
+            except StopIteration:
+                return
+        else:
+            waiting = next(way, None)
 
 
 def shorten(manager: AddonManager) -> None:

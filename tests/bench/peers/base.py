@@ -1,13 +1,16 @@
 """What all peers have in common."""
 
+import itertools
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..process import Process
 from ..tool import HOST, Client, Origin, Report, Tool
+
+
+_numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,11 @@ class Place:
         return self.folder / "files"
 
     def fresh(self, name: str) -> Path:
-        """An empty folder."""
-        folder = self.folder / name.replace(" ", "-")
-        shutil.rmtree(folder, ignore_errors=True)
+        """A new folder. Nothing is deleted before the end of all: an ext4 without a journal makes no file
+        where one was deleted lately, and takes a while to find another place, so who makes files would
+        pay for who was there before.
+        """
+        folder = self.folder / f"{name.replace(' ', '-')}-{next(_numbers)}"
         folder.mkdir(parents=True)
         return folder
 
