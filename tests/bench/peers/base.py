@@ -2,13 +2,13 @@
 
 import itertools
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..process import Process
 from ..tool import HOST, Client, Origin, Report, Tool
-
 
 _numbers = itertools.count(1)
 
