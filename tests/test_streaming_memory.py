@@ -21,7 +21,7 @@ from support.tree import wait_until
 MB = 1 << 20
 LIMIT = 150_000
 SMALL_URL = "https://small.example/s"
-BIG = Pattern(600 * MB, seed=6)
+BIG = Pattern(300 * MB, seed=6)
 BIG_URL = "https://big.example/big"
 
 
@@ -94,7 +94,7 @@ def big_file(shared_dir: Path) -> Path:
 
 @pytest.mark.timeout(120)
 def test_large_body(shared_proxy: Proxy, origin: Origin, big_file: Path) -> None:
-    """600 MB missed over HTTP/1.1, then hit over HTTP/1.1 and HTTP/2."""
+    """300 MB missed over HTTP/1.1, then hit over HTTP/1.1 and HTTP/2."""
     origin.route(BIG_URL, BIG)
     whole = (BIG.size, BIG.sha256)
     for status in ("cachy; fwd=uri-miss; stored", "cachy; hit"):
