@@ -73,6 +73,10 @@ class MapLocal(Mitm):
         return {"map_local": f"|{host}|{place.files}/bench.example/"}
 
 
+#: What was recorded, to be answered again.
+FLOWS = "flows"
+
+
 class Replay(Mitm):
     """mitmproxy's own way to answer again what was recorded."""
 
@@ -86,15 +90,14 @@ class Replay(Mitm):
         return super().start(place)
 
     def further(self, place: Place, folder: Path) -> Mapping[str, str]:
-        flows = place.folder / "recorder" / "flows"
-        return {"server_replay": str(flows), "server_replay_reuse": "true"}
+        return {"server_replay": str(place.folder / FLOWS), "server_replay_reuse": "true"}
 
 
 class Recorder(Mitm):
     """Makes what `Replay` answers."""
 
     def further(self, place: Place, folder: Path) -> Mapping[str, str]:
-        return {"save_stream_file": str(folder / "flows")}
+        return {"save_stream_file": str(place.folder / FLOWS)}
 
 
 class Cachy(Mitm):
