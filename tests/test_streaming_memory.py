@@ -184,3 +184,19 @@ def test_many_clients_of_one_body(
     assert file_digest(shared_dir / host / "big") == (body.size, body.sha256)
     assert origin.count(url) == 1
     assert shared_proxy.peak_rss_kb() < LIMIT
+
+
+def test_connections_that_have_ended(shared_proxy: Proxy, origin: Origin, host: str) -> None:
+    """Nothing of a connection stays once it has ended, not even for the deadlines of its fetch."""
+
+    def miss(number: int) -> None:
+        url = f"https://{host}/{number}"
+        origin.route(url, b"small")
+        assert "uri-miss" in fetch(shared_proxy, url).cache_status
+
+    for number in range(20):
+        miss(number)
+    before = shared_proxy.rss_kb()
+    for number in range(20, 170):
+        miss(number)
+    assert shared_proxy.rss_kb() - before < 12_000

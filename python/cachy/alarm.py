@@ -3,7 +3,7 @@ fetching may still be for others.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mitmproxy.proxy import commands
 
@@ -13,6 +13,11 @@ class Alarm:
     """After how many seconds it rings."""
 
     seconds: float
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def call_off(self) -> None:
+        """Has it ring at once, when nobody listens: until then it holds all of a client's connection."""
+        self.over.set()
 
 
 @dataclass
@@ -24,5 +29,9 @@ class CachyAlarmHook(commands.StartHook):
 
 
 async def ring(alarm: Alarm) -> None:
-    """Waits for the time to come."""
-    await asyncio.sleep(alarm.seconds)
+    """Waits for the time to come, or for the alarm to be called off."""
+    timer = asyncio.get_running_loop().call_later(alarm.seconds, alarm.over.set)
+    try:
+        await alarm.over.wait()
+    finally:
+        timer.cancel()

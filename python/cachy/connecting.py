@@ -73,11 +73,13 @@ class ConnectingStream(SendingStream):
             self.parent.shared.leads.begin(self.context.client.id, self)
         connect, head = (None, None) if forward is None else forward.deadlines or (None, None)
         # One that is still to ring was for a connection before this one.
-        self.deadline, self.patience = None, connect
+        self.call_off()
+        self.patience = connect
         self.connecting = True
         connected: bool = yield from super().make_server_connection()
         self.connecting = False
-        self.deadline = self.patience = None
+        self.call_off()
+        self.patience = None
         if connected and head is not None:
             yield self.set_deadline(head)
         return connected
@@ -93,6 +95,12 @@ class ConnectingStream(SendingStream):
         self.deadline = self.alarm(seconds)
         self.deadlines.append(self.deadline)
         return self.deadline
+
+    def call_off(self) -> None:
+        """Takes the deadline back."""
+        if self.deadline is not None:
+            self.deadline.alarm.call_off()
+            self.deadline = None
 
     def alarm(self, seconds: float) -> CachyAlarmHook:
         """The command that completes when the time has come."""

@@ -80,7 +80,7 @@ class CachyStream(FetchingStream):
         """Answers what the core has for a request that upstream failed."""
         transaction = self.transaction
         assert transaction
-        self.deadline = None
+        self.call_off()
         answer = transaction.exchange.failed(reason)
         self.parent.shared.news.tell(transaction.exchange.number)
         if self.client_gone:
@@ -93,7 +93,7 @@ class CachyStream(FetchingStream):
 
     def state_wait_for_response_headers(self, event: ResponseHeaders) -> CommandGenerator[None]:
         """As the original, but the body goes through the core."""
-        self.deadline = None
+        self.call_off()
         transaction = self.transaction
         if transaction is None or event.response.status_code == 101:
             yield from super().state_wait_for_response_headers(event)

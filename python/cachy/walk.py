@@ -1,14 +1,15 @@
 """The way of a hook through the addons, shorter: mitmproxy sets up a context manager, two generators
 and a coroutine for each of its 37 addons, twice a hook, though hardly any of them has a handler.
 
-Nothing is remembered: each addon is asked for its handler when its turn comes, as in the original. So
-whatever is added, removed, replaced or set on an addon meanwhile is seen in the same moment as by
-mitmproxy's own walk.
+Only which of mitmproxy's own addons, and ours, have no handler is remembered, since that is so for good.
+Each other one is asked for its handler when its turn comes, as in the original. So whatever is added,
+removed, replaced or set on an addon meanwhile is seen in the same moment as by mitmproxy's own walk.
 """
 
 import inspect
 from collections.abc import Awaitable, Coroutine, Generator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from mitmproxy import exceptions, flow, hooks
 from mitmproxy.addonmanager import AddonManager, safecall
@@ -28,13 +29,42 @@ class Walk(AddonManager):
     def trigger(self, event: hooks.Hook) -> None:
         """As the original: also every line of the log comes by here."""
         name = event.name
-        for addon in self.chain:
+        for addon in hearing(self, name):
             if hasattr(addon, name) or hasattr(addon, "addons"):
                 try:
                     with safecall():
                         self.invoke_addon_sync(addon, event)
                 except exceptions.AddonHalt:
                     return
+
+
+class Hearing:
+    """Who may have a handler, by the name of the event."""
+
+    def __init__(self, chain: list[Any]) -> None:
+        self.chain = chain
+        self.of: dict[str, list[Any]] = {}
+
+
+_known: WeakKeyDictionary[AddonManager, Hearing] = WeakKeyDictionary()
+
+
+def hearing(manager: AddonManager, name: str) -> list[Any]:
+    """The addons that may have a handler for an event, in their order."""
+    known = _known.get(manager)
+    if known is None or known.chain != manager.chain:
+        known = _known[manager] = Hearing(list(manager.chain))
+    found = known.of.get(name)
+    if found is None:
+        found = [addon for addon in known.chain if may_change(addon) or hasattr(addon, name)]
+        known.of[name] = found
+    return found
+
+
+def may_change(addon: Any) -> bool:
+    """Whether an addon, or one below it, may come to have a handler that it doesn't have now."""
+    module = type(addon).__module__
+    return hasattr(addon, "addons") or not module.startswith(("mitmproxy.addons.", "cachy."))
 
 
 def lifecycle(manager: AddonManager, event: hooks.Hook) -> Steps:
@@ -51,7 +81,7 @@ def steps(manager: AddonManager, event: hooks.Hook) -> Steps:
     """Goes from addon to addon; to the end, also when the manager has its own way back meanwhile."""
     name = event.name
     args: list[Any] | None = None
-    for addon in manager.chain:
+    for addon in hearing(manager, name):
         try:
             if hasattr(addon, "addons"):
                 for _, handler in manager._iter_hooks(addon, event):
