@@ -19,6 +19,7 @@ __all__ = [
     "Forward",
     "Lane",
     "Miss",
+    "Multiplex",
     "Pause",
     "Pruned",
     "Removed",
