@@ -33,19 +33,6 @@ PATTERN = Pattern(12 * MB, seed=1)
 WHOLE = PATTERN.slice(0, PATTERN.size)
 
 
-def open_files(proxy: Proxy, root: Path) -> list[str]:
-    """The files below a folder that a proxy has open."""
-    found = []
-    for link in Path(f"/proc/{proxy.pid}/fd").iterdir():
-        try:
-            found.append(str(link.readlink()))
-        except FileNotFoundError:
-            continue
-    # The folder itself stays open, and what tells other processes that this one uses it.
-    here = f"{root}/.cachy/locks/here"
-    return [n for n in found if n.startswith(f"{root}/") and not n.startswith(here)]
-
-
 class Fetch(ExitStack):
     """A body that stops in the middle until it may go on, and clients who read it in all ways."""
 
@@ -101,7 +88,7 @@ def test_disk_full(start_proxy: ProxyFactory, small_disk: Path, origin: Origin, 
         fetching.go_on()
     assert tree(small_disk) == {}
     wait_until(lambda: not temporary(small_disk))
-    wait_until(lambda: not open_files(proxy, small_disk))
+    wait_until(lambda: not proxy.open_files(small_disk))
     origin.route(f"https://{host}/small", b"small")
     for cache_status in ("cachy; fwd=uri-miss; stored", "cachy; hit"):
         assert fetch(proxy, f"https://{host}/small").cache_status == cache_status
@@ -125,7 +112,7 @@ def test_disk_full_from_the_beginning(
     assert (reply.status, reply.body) == (200, WHOLE) or reply.status == 302
     filler.unlink()
     assert fetch(proxy, f"https://{host}/small").status == 418
-    wait_until(lambda: not open_files(proxy, small_disk))
+    wait_until(lambda: not proxy.open_files(small_disk))
 
 
 @pytest.mark.parametrize("made_anew", [False, True])
@@ -140,7 +127,7 @@ def test_folder_removed(
         if made_anew:
             cachy_dir.mkdir()
         fetching.go_on()
-    wait_until(lambda: not open_files(proxy, cachy_dir))
+    wait_until(lambda: not proxy.open_files(cachy_dir))
     for cache_status in ("cachy; fwd=uri-miss; stored", "cachy; hit"):
         reply = fetch(proxy, f"https://led.{host}/a.zip")
         assert (reply.cache_status, reply.body == WHOLE) == (cache_status, True)
@@ -212,7 +199,7 @@ def test_read_only_for_a_while(
         assert (reply.cache_status, reply.body == WHOLE) == (cache_status, True)
     assert fetch(proxy, f"https://{host}/s").body == b"new"
     assert tree(place)[f"{host}/s"] == b"new"
-    wait_until(lambda: not open_files(proxy, place))
+    wait_until(lambda: not proxy.open_files(place))
 
 
 def shift_clock(root: Path, seconds: int) -> None:

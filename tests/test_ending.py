@@ -107,14 +107,33 @@ def test_nothing_stays_open(
         with Load([proxy], origin, host, seed) as load:
             wait_until(lambda load=load: load.answered > 150, 20)  # type: ignore[misc]
         assert not load.wrong, "\n".join(load.wrong)
-    inside = Path(f"/proc/{proxy.pid}/fd")
-
-    def open_inside() -> list[str]:
-        names = [str(link.readlink()) for link in inside.iterdir() if link.is_symlink()]
-        # One tells other processes that this one uses the tree.
-        here = str(cachy_dir / ".cachy/locks/here")
-        return [name for name in names if name.startswith(f"{cachy_dir}/") and name != here]
-
-    wait_until(lambda: not open_inside(), what="letting go of files")
+    wait_until(lambda: not proxy.open_files(cachy_dir), what="letting go of files")
     wait_until(lambda: origin.open_connections == 0, what="letting go of origins")
     wait_until(lambda: proxy.open_fds() <= before + 3, what="letting go of sockets")
+
+
+def test_a_fetch_whose_client_left(
+    start_proxy: ProxyFactory, cachy_dir: Path, origin: Origin, host: str
+) -> None:
+    """It left before the answer, which another one still waits for: the file is closed after that."""
+    proxy, url, gate = start_proxy(), f"https://{host}/a.zip", origin.gate()
+
+    async def answer(_: Request, reply: Reply) -> None:
+        await gate.passed()
+        await reply.head(length=MB)
+        await reply.send(b"x" * MB)
+        await reply.end()
+
+    origin.handle(host, "/a.zip", answer)
+    with Connection(proxy, url) as left, Connection(proxy, url) as stays:
+        left.send_request()
+        wait_until(lambda: origin.count(url) == 1)
+        stays.send_request()
+        fetch(proxy, f"https://{host}/other")
+        left.close()
+        fetch(proxy, f"https://{host}/another")
+        gate.open()
+        assert stays.read_head().status == 200
+        assert stays.read_to_end() == b"x" * MB
+    assert origin.count(url) == 1
+    wait_until(lambda: not proxy.open_files(cachy_dir), 5, "closing the file")

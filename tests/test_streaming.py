@@ -113,18 +113,7 @@ def test_files_are_closed(shared_proxy: Proxy, shared_dir: Path, host: str, http
                 assert len(client.fetch().body) == MB
         else:
             assert len(fetch(shared_proxy, url).body) == MB
-    wait_until(lambda: name not in open_files(shared_proxy), 2, "closing the file")
-
-
-def open_files(proxy: Proxy) -> list[str]:
-    """The files that a proxy has open."""
-    found = []
-    for link in Path(f"/proc/{proxy.pid}/fd").iterdir():
-        try:
-            found.append(str(link.readlink()))
-        except FileNotFoundError:
-            continue
-    return found
+    wait_until(lambda: name not in shared_proxy.open_files(shared_dir), 2, "closing the file")
 
 
 @pytest.mark.parametrize("http2", [False, True])
@@ -153,7 +142,7 @@ def test_client_that_leaves(
         connection.send_request()
         connection.read_head()
         assert connection.read_exactly(MB) == pattern.slice(0, MB)
-        assert any(name.startswith(inside) for name in open_files(shared_proxy))
+        assert any(name.startswith(inside) for name in shared_proxy.open_files(shared_dir))
         assert len(temporary(shared_dir)) == (0 if stored else 1)
         connection.close()
     wait_until(lambda: not temporary(shared_dir), what="sweeping")
@@ -165,6 +154,10 @@ def test_client_that_leaves(
             lambda: origin.left or not origin.open_connections, what="upstream hearing of it"
         )
     wait_until(
-        lambda: not any(f"{host}/" in n or "/.cachy/tmp/" in n for n in open_files(shared_proxy)),
+        lambda: (
+            not any(
+                f"{host}/" in n or "/.cachy/tmp/" in n for n in shared_proxy.open_files(shared_dir)
+            )
+        ),
         what="letting go of files",
     )

@@ -254,7 +254,7 @@ class SendingStream(HttpStream):
             room.end(self.context.client)
         self.hold(0)
         if (transaction := self.transaction) is not None:
-            transaction.body = transaction.streamed = None
+            transaction.body = None
         # Whoever fetches it may do so for nobody now.
         self.parent.shared.news.tell(number)
         self.parent.starved.discard(self.stream_id)

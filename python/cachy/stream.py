@@ -105,9 +105,11 @@ class CachyStream(FetchingStream):
         if (yield from self.check_invalid(False)):
             return
         yield HttpResponseHeadersHook(self.flow)
+        # A flow lives until Python finds that nobody needs it; the file behind a body shall not.
+        streamed, transaction.streamed = transaction.streamed, None
         if (yield from self.check_killed(True)):
             return
-        if (streamed := transaction.streamed) is not None:
+        if streamed is not None:
             if not (self.client_gone or transaction.detached):
                 self.take(streamed.body)
             self.flow.response.stream = True

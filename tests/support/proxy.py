@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -218,6 +219,15 @@ class Proxy:
     def open_fds(self) -> int:
         """How many files and sockets it has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def open_files(self, root: Path) -> list[str]:
+        """The files below a folder that it has open, but for what tells others that it uses the tree."""
+        found = []
+        for link in Path(f"/proc/{self.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # Closed meanwhile.
+                found.append(str(link.readlink()))
+        here = f"{root}/.cachy/locks/here"
+        return [n for n in found if n.startswith(f"{root}/") and not n.startswith(here)]
 
     def __enter__(self) -> Self:
         return self if self.running else self.start()
