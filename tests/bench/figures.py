@@ -61,6 +61,10 @@ def _over(scenario: str, key: str, other: str) -> Callable[[Get, str], float]:
     return lambda get, who: get(scenario, who, key) / get(scenario, other, key)
 
 
+def _peers(scenario: str, key: str, one: str, other: str) -> Callable[[Get, str], float]:
+    return lambda get, who: get(scenario, one, key) / get(scenario, other, key)
+
+
 def _between(scenario: str, other: str, key: str) -> Callable[[Get, str], float]:
     return lambda get, who: get(scenario, who, key) / get(other, who, key)
 
@@ -78,8 +82,11 @@ def figures(sizes: Sizes) -> list[Figure]:
         Figure("1 KB hits: rate / constant", _over("hits-1k", rate, "constant"), 12),
         Figure("100 KB hits: rate / constant", _over("hits-100k", rate, "constant"), 12),
         Figure("two workers: rate / one", _over("hits", rate, "cachy serve"), 1.6, only=TWO),
+        Figure("… nginx, two workers / one", _peers("hits", rate, "nginx 2", "nginx"), only=TWO),
         Figure("CONNECT and TLS for each: rate / constant", _over("new", rate, "constant"), 3),
         Figure("… / Squid", _over("new", rate, "squid")),
+        Figure("… two workers: rate / one", _over("new", rate, "cachy serve"), only=TWO),
+        Figure("… nginx, two workers / one", _peers("new", rate, "nginx 2", "nginx"), only=TWO),
         Figure(
             "HTTP/2, 32 at a time on 1 connection: rate / constant",
             _over("h2", rate, "constant"),

@@ -224,7 +224,10 @@ SCENARIOS: tuple[Scenario, ...] = (
         "hits",
         "10 KB hits, 8 connections",
         "small",
-        (*CACHY, "cachy serve 2", "constant", "map_local", "replay", "twenty", "squid", "nginx"),
+        (
+            *(*CACHY, "cachy serve 2"),
+            *("constant", "map_local", "replay", "twenty", "squid", "nginx", "nginx 2"),
+        ),
     ),
     Hits("hits-c1", "10 KB hits, 1 connection", "small", FEW, connections=1),
     Hits("hits-c32", "10 KB hits, 32 connections", "small", FEW, connections=32),
@@ -234,7 +237,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "new",
         "10 KB hits, CONNECT and TLS for each, 8 at a time",
         "small",
-        (*FEW, "cachy serve 2", "nginx"),
+        (*FEW, "cachy serve 2", "nginx", "nginx 2"),
         fresh=True,
     ),
     Hits(

@@ -9,7 +9,7 @@ from .base import Peer, Place, Running
 CONFIG = """
 daemon off;
 {user}
-worker_processes 1;
+worker_processes {workers};
 pid {folder}/pid;
 error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
@@ -38,11 +38,12 @@ http {{
 
 
 class Nginx(Peer):
-    """One worker, no proxy: its clients come to it directly."""
+    """No proxy: its clients come to it directly."""
 
-    name = "nginx"
-    title = "nginx serving the files, no proxy"
     proxy = False
+
+    def __init__(self, name: str, title: str, workers: int) -> None:
+        self.name, self.title, self.workers = name, title, workers
 
     def missing(self) -> str | None:
         found = shutil.which("nginx", path="/usr/sbin:/usr/bin")
@@ -55,6 +56,7 @@ class Nginx(Peer):
         config.write_text(
             CONFIG.format(
                 port=port,
+                workers=self.workers,
                 folder=folder,
                 pem=place.origin.folder / "bench.example.pem",
                 files=place.files,
