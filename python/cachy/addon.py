@@ -14,7 +14,7 @@ from mitmproxy.connection import Address, Client
 from mitmproxy.proxy import layer, server_hooks
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from cachy import alarm, at_once, evicting, keeping, memory, news, options, room, walk
+from cachy import alarm, at_once, evicting, keeping, memory, news, options, room, tidying, walk
 from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed, parse_max_size
 from cachy.abroad import Abroad
 from cachy.detached import Detached
@@ -52,7 +52,9 @@ class Cachy:
         self.runs = Runs()
         self.home = Home()
         self.lanes = Lanes()
-        self.keeper: asyncio.Task[None] | None = None
+        self.ended = asyncio.Event()
+        #: They go on as long as the proxy does.
+        self.keepers: list[asyncio.Task[None]] = []
 
     def load(self, loader: Loader) -> None:
         """Declares the options."""
@@ -75,7 +77,8 @@ class Cachy:
         # A request leaves hardly a cycle behind, and makes more objects than Python takes for a sign of some.
         gc.set_threshold(20_000, 20, 20)
         memory.keep()
-        self.keeper = asyncio.create_task(keeping.keep(lambda: self.cache))
+        keepers = keeping.keep(lambda: self.cache), tidying.tidy(self.ended)
+        self.keepers = [asyncio.create_task(keeper) for keeper in keepers]
 
     def refuse(self, error: Exception) -> None:
         """Refuses an option.
@@ -294,6 +297,7 @@ class Cachy:
         """
         if (transaction := self.transactions.get(flow)) is None:
             return None
+        self.ended.set()
         if not transaction.exchange.commit_at_once():
             return self.commit(transaction.exchange)
         self.committed(transaction.exchange)
@@ -312,12 +316,14 @@ class Cachy:
 
     def error(self, flow: http.HTTPFlow) -> None:
         """Drops what has arrived."""
+        self.ended.set()
         if (transaction := self.transactions.get(flow)) is not None:
             transaction.exchange.close(whole=False)
             self.news.tell(transaction.exchange.number)
 
     async def client_disconnected(self, client: Client) -> None:
         """Lets others finish what a client has left behind."""
+        self.ended.set()
         self.runs.forget(client.id)
         self.home.forget(client)
         self.lanes.leave(client)
@@ -332,8 +338,8 @@ class Cachy:
             self.cache.end()
         for task in self.work:
             task.cancel()
-        if self.keeper is not None:
-            self.keeper.cancel()
+        for keeper in self.keepers:
+            keeper.cancel()
         if self.cache is not None:
             self.cache.save_stats()
 
