@@ -8,6 +8,7 @@ import pytest
 
 from support.client import Connection, fetch
 from support.client_h2 import H2Client
+from support.factory import ProxyFactory
 from support.message import Request
 from support.origin import Origin
 from support.pattern import Pattern
@@ -160,4 +161,25 @@ def test_client_that_leaves(
             )
         ),
         what="letting go of files",
+    )
+
+
+@pytest.mark.parametrize("lane", ["auto", "off"])
+@pytest.mark.parametrize("way", ["authorization", "cookie", "mode-off"])
+def test_large_body_that_is_not_shared(
+    start_proxy: ProxyFactory, origin: Origin, host: str, way: str, lane: str
+) -> None:
+    """It comes through whole, however far the client falls behind on its way."""
+    options = {"cachy_lane": lane} | ({"cachy_mode": "off"} if way == "mode-off" else {})
+    proxy, pattern = start_proxy(options=options), Pattern(80 * MB)
+    url = f"https://{host}/whole.bin"
+    origin.route(url, pattern.slice(0, pattern.size))
+    fields = {} if way == "mode-off" else {way.title(): "a=b"}
+    with Connection(proxy, url) as client:
+        client.send_request(headers=fields)
+        assert client.read_head().status == 200
+        size, digest = client.digest_to_end()
+    assert (size, digest) == (
+        pattern.size,
+        hashlib.sha256(pattern.slice(0, pattern.size)).hexdigest(),
     )

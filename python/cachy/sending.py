@@ -130,6 +130,9 @@ class SendingStream(HttpStream):
             except (EOFError, OSError) as error:
                 yield from self.break_off(str(error))
                 return
+            if self.held and (transaction := self.transaction) is not None:
+                # Nobody else may tell: what isn't shared has no flight.
+                self.hold(transaction.exchange.backlog)
             if self.source.flight in self.parent.shared.news.held:
                 # Whoever fetches it may go on.
                 self.parent.shared.news.tell(self.source.flight)
