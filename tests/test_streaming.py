@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.client import Connection, fetch
+from support.client import Connection, Incomplete, fetch
 from support.client_h2 import H2Client
 from support.factory import ProxyFactory
 from support.message import Request
@@ -183,3 +183,26 @@ def test_large_body_that_is_not_shared(
         pattern.size,
         hashlib.sha256(pattern.slice(0, pattern.size)).hexdigest(),
     )
+
+
+def test_what_came_before_the_end(
+    shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str
+) -> None:
+    """A body ends too soon while its client is far behind, which still gets all that there was."""
+    pattern, came = Pattern(24 * MB), 20 * MB + 1
+
+    async def handler(_: Request, reply: Reply) -> None:
+        await reply.head(length=pattern.size)
+        await reply.send(pattern.slice(0, came))
+        await reply.end()
+
+    origin.handle(host, "/a", handler)
+    with Connection(shared_proxy, f"https://{host}/a", rcvbuf=4096) as client:
+        client.send_request()
+        client.read_head()
+        wait_until(lambda: origin.count(f"https://{host}/a") and not origin.open_connections)
+        with pytest.raises(Incomplete) as error:
+            client.read_to_end()
+    assert error.value.partial == pattern.slice(0, came)
+    wait_until(lambda: not temporary(shared_dir), what="the end of the file")
+    assert "a" not in entries(shared_dir, host)

@@ -225,6 +225,14 @@ class CachyStream(FetchingStream):
                 else:
                     yield from self.answer_upload(event)
                 return
+            if self.source is not None and transaction is not None:
+                # What has come is the client's.
+                self.upstream_over = True
+                transaction.exchange.close(whole=False)
+                self.parent.shared.news.tell(transaction.exchange.number)
+                self.parent.shared.leads.end(self.context.client.id, self)
+                yield from self.pump()
+                return
         self.forget()
         self.parent.shared.leads.end(self.context.client.id, self)
         yield from super().handle_protocol_error(event)
