@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from cachy.cli import clients
-from cachy.cli.corporate import upstream
 from cachy.cli.environment import prepare, roots
 from cachy.cli.through import Proxy
 from clients.run import need
@@ -65,28 +64,6 @@ def test_apt(tmp_path: Path) -> None:
     ):
         assert line in said
     assert "hostile" not in dump.stdout and "DIRECT" not in dump.stdout
-
-
-@pytest.mark.parametrize(
-    ("environ", "mode", "direct"),
-    [
-        ({}, None, ""),
-        ({"https_proxy": "http://p:3128", "no_proxy": "a,b"}, "upstream:http://p:3128", "a,b"),
-        ({"HTTP_PROXY": "p:3128"}, "upstream:http://p:3128", ""),
-        ({"ALL_PROXY": "http://u:s@p:3128"}, "upstream:http://p:3128", ""),
-        ({"ALL_PROXY": "socks5://p:3128"}, None, ""),
-        # That is ours: a shell that `cachy env` set up starts it again.
-        ({"https_proxy": "http://127.0.0.1:8080"}, None, ""),
-    ],
-)
-def test_upstream(environ: dict[str, str], mode: str | None, direct: str) -> None:
-    """The proxy that the environment names is the one that ours asks."""
-    found = upstream(environ, 8080)
-    assert (found.arguments[1] if found.arguments else None, found.direct) == (mode, direct)
-    assert (found.remark is None) == (not environ or "8080" in str(environ))
-    if "u:s" in str(environ):
-        assert found.arguments[2:] == ["--set", "upstream_auth=u:s"]
-        assert "u:s" not in str(found.remark)
 
 
 def test_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
