@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cachy.cli import clients
-from cachy.cli.environment import prepare, roots
+from cachy.cli.environment import prepare, remember, roots, take_back
 from cachy.cli.through import Proxy
 from clients.run import need
 
@@ -99,3 +99,36 @@ def test_roots_whatever_the_environment_names(
     (tmp_path / "folder").mkdir()
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
     assert roots().count("-----BEGIN CERTIFICATE-----") > 50
+
+
+@pytest.mark.parametrize(
+    ("settings", "before", "in_project", "named"),
+    [
+        ("", {}, True, []),
+        ("httpsCaFilePath: /theirs", {}, True, ["YARN_HTTPS_CA_FILE_PATH"]),
+        ("a: 1\ncaFilePath: /theirs", {}, True, ["YARN_CA_FILE_PATH"]),
+        # Another folder's Yarn may be another one.
+        ("httpsCaFilePath: /theirs", {}, False, []),
+        ("networkSettings:\n  h:\n    caFilePath: /theirs", {}, True, []),
+        ("", {"YARN_CA_FILE_PATH": "/theirs"}, False, ["YARN_CA_FILE_PATH"]),
+    ],
+)
+def test_yarn(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: str,
+    before: dict[str, str],
+    in_project: bool,
+    named: list[str],
+) -> None:
+    """Its setting for roots, which another version stops at, is there only where it was before."""
+    (tmp_path / "below").mkdir()
+    (tmp_path / ".yarnrc.yml").write_text(f"{settings}\n")
+    monkeypatch.chdir(tmp_path / "below")
+    changes = prepare(tmp_path / "ours", PROXY, CA, BARE | before, in_project=in_project)
+    after = changes.apply(BARE | before)
+    assert [name for name in after if "CA_FILE" in name] == named
+    assert {after[name] for name in named} <= {str(tmp_path / "ours/ca-bundle.pem")}
+    remember(changes, before)
+    back = take_back(changes.apply(before)).apply(changes.apply(before))
+    assert {name: value for name, value in back.items() if "YARN" in name} == before

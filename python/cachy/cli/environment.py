@@ -61,6 +61,7 @@ def prepare(
     *,
     direct: str = "",
     by_proxy: bool = True,
+    in_project: bool = False,
 ) -> Changes:
     """Writes the files that clients need, and says what to set.
 
@@ -71,6 +72,8 @@ def prepare(
         environ: The environment to change.
         direct: Further hosts to ask directly, as in ``NO_PROXY``.
         by_proxy: Off: the way to the proxy is found without variables, which are taken away.
+        in_project: Settings of clients in the current folder count, too; off where the environment is
+            for other folders as well.
 
     Raises:
         OSError: The files can't be written.
@@ -112,6 +115,8 @@ def prepare(
             changes.unset.append(variable.name)
         else:
             changes.set[variable.name] = variable.value.format(**fields)
+    for name in rcfiles.yarn(environ, in_project=in_project):
+        changes.set[name] = values.bundle
     git = [(n, v.format(**fields)) for n, v in clients.GIT if by_proxy or "{proxy}" not in v]
     add_git(changes, environ, git)
     try:
@@ -140,7 +145,7 @@ def take_back(environ: Mapping[str, str]) -> Changes:
     Args:
         environ: An environment that has them.
     """
-    names = ["CURL_HOME", *(variable.name for variable in clients.VARIABLES)]
+    names = ["CURL_HOME", *clients.YARN.values(), *(each.name for each in clients.VARIABLES)]
     old = {name: environ[OLD + name] for name in names if OLD + name in environ}
     saved = [OLD + name for name in old]
     changes = Changes(unset=[name for name in names if name not in old] + saved + [MARK])
