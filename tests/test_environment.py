@@ -7,37 +7,43 @@ from pathlib import Path
 import pytest
 
 from cachy.cli import clients
-from cachy.cli.environment import prepare, remember, roots, take_back
+from cachy.cli.environment import prepare, remember, take_back
 from cachy.cli.through import Proxy
 from clients.run import need
+from support.ca import CA
 
 PROXY = Proxy("127.0.0.1", 3128)
-CA = "-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----\n"
 #: No Java is found there.
 BARE = {"PATH": "/usr/bin", "JAVA_HOME": "/nonexistent"}
 
 
-def test_every_variable_wins(tmp_path: Path) -> None:
+@pytest.fixture
+def pem(ca: CA) -> str:
+    """The CA of a proxy."""
+    return ca.pem.read_text()
+
+
+def test_every_variable_wins(tmp_path: Path, pem: str) -> None:
     """Whatever was set before."""
     before = {variable.name: "hostile" for variable in clients.VARIABLES}
     before |= BARE | {"NPM_CONFIG_CAFILE": "hostile", "npm_config_https-proxy": "hostile"}
-    after = prepare(tmp_path, PROXY, CA, before).apply(before)
+    after = prepare(tmp_path, PROXY, pem, before).apply(before)
     assert "hostile" not in after.values()
     assert after["http_proxy"] == "http://127.0.0.1:3128"
     assert after["NO_PROXY"] == "localhost,127.0.0.1,::1"
 
 
-def test_by_no_proxy(tmp_path: Path) -> None:
+def test_by_no_proxy(tmp_path: Path, pem: str) -> None:
     """Where the way is found without variables, they are about trust alone."""
     before = BARE | {"https_proxy": "hostile"}
-    after = prepare(tmp_path, PROXY, CA, before, by_proxy=False).apply(before)
+    after = prepare(tmp_path, PROXY, pem, before, by_proxy=False).apply(before)
     assert not [name for name, value in after.items() if "3128" in value or "hostile" in value]
     assert not [path for path in tmp_path.iterdir() if "3128" in path.read_text()]
     assert after["GIT_CONFIG_COUNT"] == "1"
-    assert Path(after["SSL_CERT_FILE"]).read_text().endswith(f"# cachy\n{CA}")
+    assert Path(after["SSL_CERT_FILE"]).read_text().endswith(pem)
 
 
-def test_apt(tmp_path: Path) -> None:
+def test_apt(tmp_path: Path, pem: str) -> None:
     """Our settings win over those of its folder, of its file, and of `APT_CONFIG`, which stay."""
     need("apt-config")
     parts, folder = tmp_path / "parts", tmp_path / "ours"
@@ -49,8 +55,8 @@ def test_apt(tmp_path: Path) -> None:
         f'{hostile}Dir::Etc::parts "{parts}";\nDir::Etc::main "{tmp_path}/main";\nMine::Before "1";\n'
     )
     before = BARE | {"APT_CONFIG": str(tmp_path / "before")}
-    after = prepare(folder, PROXY, CA, before).apply(before)
-    again = prepare(folder, PROXY, CA, after).apply(after)
+    after = prepare(folder, PROXY, pem, before).apply(before)
+    again = prepare(folder, PROXY, pem, after).apply(after)
     assert again == after
     dump = subprocess.run(
         ["apt-config", "dump"], capture_output=True, text=True, env=after, check=True
@@ -66,21 +72,18 @@ def test_apt(tmp_path: Path) -> None:
     assert "hostile" not in dump.stdout and "DIRECT" not in dump.stdout
 
 
-def test_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_java(tmp_path: Path, pem: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its options name the proxy and a store, which is made once, and the user's own stay."""
     need("java", "keytool")
-    from support.ca import CA as Authority
-
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    ca = Authority(tmp_path / "ca").pem.read_text()
     before = {"PATH": os.environ["PATH"], "JAVA_TOOL_OPTIONS": "-Xmx64m"}
-    after = prepare(tmp_path / "files", PROXY, ca, before).apply(before)
+    after = prepare(tmp_path / "files", PROXY, pem, before).apply(before)
     options = after["JAVA_TOOL_OPTIONS"].split()
     assert options[:3] == ["-Xmx64m", "-Dhttp.proxyHost=127.0.0.1", "-Dhttp.proxyPort=3128"]
     (store,) = (tmp_path / "cachy/java").iterdir()
     assert f"-Djavax.net.ssl.trustStore={store}" in options
     made = store.stat().st_mtime_ns
-    assert prepare(tmp_path / "files", PROXY, ca, after).apply(after) == after
+    assert prepare(tmp_path / "files", PROXY, pem, after).apply(after) == after
     assert store.stat().st_mtime_ns == made
     listed = subprocess.run(
         ["keytool", "-list", "-keystore", store, "-storepass", "changeit", "-alias", "cachy"],
@@ -89,16 +92,6 @@ def test_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         text=True,
     )
     assert "trustedCertEntry" in listed.stdout
-
-
-@pytest.mark.parametrize("name", ["folder", "missing"])
-def test_roots_whatever_the_environment_names(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
-) -> None:
-    """A file of roots that is none leaves those of the system, or of certifi."""
-    (tmp_path / "folder").mkdir()
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
-    assert roots().count("-----BEGIN CERTIFICATE-----") > 50
 
 
 @pytest.mark.parametrize(
@@ -115,6 +108,7 @@ def test_roots_whatever_the_environment_names(
 )
 def test_yarn(
     tmp_path: Path,
+    pem: str,
     monkeypatch: pytest.MonkeyPatch,
     settings: str,
     before: dict[str, str],
@@ -125,7 +119,7 @@ def test_yarn(
     (tmp_path / "below").mkdir()
     (tmp_path / ".yarnrc.yml").write_text(f"{settings}\n")
     monkeypatch.chdir(tmp_path / "below")
-    changes = prepare(tmp_path / "ours", PROXY, CA, BARE | before, in_project=in_project)
+    changes = prepare(tmp_path / "ours", PROXY, pem, BARE | before, in_project=in_project)
     after = changes.apply(BARE | before)
     assert [name for name in after if "CA_FILE" in name] == named
     assert {after[name] for name in named} <= {str(tmp_path / "ours/ca-bundle.pem")}

@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import certifi
-
-from cachy._core import system_ca_bundle
-from cachy.cli import clients, java, rcfiles
-from cachy.cli.through import PEM, Proxy
+from cachy.cli import clients, java, rcfiles, roots
+from cachy.cli.through import Proxy
 
 #: The file of roots, in the folder of such files.
 BUNDLE = "ca-bundle.pem"
@@ -77,6 +74,7 @@ def prepare(
 
     Raises:
         OSError: The files can't be written.
+        ValueError: The proxy's CA is no certificate.
     """
     values = clients.Values(
         proxy=proxy.url,
@@ -94,7 +92,7 @@ def prepare(
         )
     # Others read it: apt's methods are of another user.
     folder.chmod(0o755)
-    rcfiles.write(Path(values.bundle), roots() + "\n# cachy\n" + ca)
+    rcfiles.write(Path(values.bundle), roots.bundle(ca))
     lines = (clients.WGET_PROXY if by_proxy else clients.WGET_DIRECT) + clients.WGET_TRUST
     rcfiles.wget(Path(values.wgetrc), environ, lines.format(**fields))
     lines = (clients.APT_PROXY if by_proxy else clients.APT_DIRECT) + clients.APT_TRUST
@@ -163,16 +161,6 @@ def take_back(environ: Mapping[str, str]) -> Changes:
         changes.unset.append("JAVA_TOOL_OPTIONS")
     changes.set |= old
     return changes
-
-
-def roots() -> str:
-    """The roots that this system trusts, PEM."""
-    try:
-        text = Path(system_ca_bundle() or certifi.where()).read_text(errors="replace")
-    except OSError:  # Somebody else's alone, by SSL_CERT_FILE.
-        text = Path(certifi.where()).read_text()
-    # Of a bundle that `cachy env` made, for one.
-    return "".join(f"{each}\n" for each in dict.fromkeys(PEM.findall(text)))
 
 
 def add_git(changes: Changes, environ: Mapping[str, str], ours: list[tuple[str, str]]) -> None:
