@@ -56,11 +56,10 @@ class Cachy:
         return run(self.words(*arguments), self.env | dict(env or {}), self.home)
 
     def start(self, *arguments: str | Path, **more: Any) -> "subprocess.Popen[str]":
-        """Starts it, with pipes."""
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(
-            self.words(*arguments), env=self.env, cwd=self.home, **(pipes | more)
-        )
+        """Starts it, with pipes, unless told otherwise as for `subprocess.Popen`."""
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        settings: dict[str, Any] = {"env": self.env, "cwd": self.home} | pipes | more
+        return subprocess.Popen(self.words(*arguments), **settings)
 
 
 def set_environment(monkeypatch: Any, env: Mapping[str, str]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from cachy import enclosed
-from cachy.cli import child, report, ways
+from cachy.cli import child, report, stopping, ways
 from cachy.cli.environment import BUNDLE, prepare
 from cachy.cli.launch import LaunchError
 from cachy.cli.relay import Relay
@@ -109,7 +109,7 @@ def command(
     say = silent if quiet else remark
     run = secrets.token_hex(16)
     with ExitStack() as stack:
-        stack.enter_context(child.ending_in_order())
+        stack.enter_context(stopping.in_order())
         try:
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cachy-run-")))
             log = log or place / "proxy.log"
@@ -130,13 +130,12 @@ def command(
                 theirs = stack.enter_context(Relay(way.proxy, f"Cachy-Run: {run}")).proxy_here
             if way.remark:
                 say(way.remark)
+            stack.callback(stopping.undisturbed)
             begun = time.monotonic()
             code = execute(list(command), place, way, theirs, transparent, say)
             seconds = time.monotonic() - begun
         except (OSError, ValueError, ProxyError, LaunchError) as error:
             raise NotRun(f"{error}; the command was not run") from error
-        except KeyboardInterrupt:
-            raise SystemExit(130) from None
         if way.process is not None and (status := way.process.poll()) is not None:
             said = log.read_text(errors="replace").strip().splitlines()[-5:]
             remark("\n".join([f"the proxy ended with {status} before the command did", *said]))
