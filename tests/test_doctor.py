@@ -141,3 +141,17 @@ def test_lines(few: None, tmp_path: Path) -> None:
         "✗ proxy  http://127.0.0.1:1 does not answer: Connection refused  → start"
     )
     assert lines[1] == f"✓ tree   {tmp_path} can be written"
+
+
+def test_a_client_in_another_language(
+    command: Cachy, open_proxy: Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Clients are judged by their words, so each is made to speak English."""
+    (tmp_path / "curl").write_text(
+        '#!/bin/sh\n[ "$LC_ALL" = C ] && echo "Could not resolve host" || echo "Unbekannter Name"\nexit 6\n'
+    )
+    (tmp_path / "curl").chmod(0o755)
+    env = {"PATH": str(tmp_path), "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de", "LANG": "de_DE"}
+    set_environment(monkeypatch, command.env | env)
+    _, found = doctor("--proxy", open_proxy.url, "--dir", tmp_path)
+    assert found["curl"]["text"] == "does not use the proxy"

@@ -36,10 +36,10 @@ def bundle(ca: str) -> str:
 def system() -> str:
     """The file of roots that this system trusts, as it is; certifi's where there is none."""
     try:
-        text = Path(system_ca_bundle() or certifi.where()).read_text(errors="replace")
+        text = Path(system_ca_bundle() or certifi.where()).read_text("utf-8", errors="replace")
     except OSError:  # Somebody else's alone, by SSL_CERT_FILE.
         text = ""
-    return text if BLOCK.search(text) else Path(certifi.where()).read_text()
+    return text if BLOCK.search(text) else Path(certifi.where()).read_text("utf-8")
 
 
 def certificates(text: str) -> list[str]:
