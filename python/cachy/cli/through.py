@@ -116,6 +116,26 @@ def connection(
     return link, target
 
 
+def trusting(ca: str) -> ssl.SSLContext:
+    """What trusts a proxy's CA and nothing else.
+
+    It is as Python up to 3.12 has it: later ones refuse a CA that lacks what RFC 5280 asks for, and whether
+    others can work with it is `cachy doctor`'s to say.
+
+    Args:
+        ca: The certificate, PEM.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        context = ssl.create_default_context(cadata=ca)
+    except ssl.SSLError as error:
+        raise ValueError(f"the proxy's CA is no certificate: {error}") from error
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
 def get(
     proxy: Proxy,
     url: str,
