@@ -35,14 +35,21 @@ def test_results_in_order() -> None:
 
 
 def test_nobody_waits_for_the_rest() -> None:
-    """One fails, another one hangs, and the last is not even begun."""
-    hang, begun = threading.Event(), []
+    """One fails while another one hangs, and the last is never started."""
+    hang, begun = threading.Event(), threading.Event()
 
     def fail() -> None:
+        begun.wait(10)
         raise ValueError("mine")
 
+    def stay() -> None:
+        begun.set()
+        hang.wait(30)
+
+    last: list[int] = []
     before = time.monotonic()
     with pytest.raises(ValueError, match="mine"):
-        list(abreast([fail, lambda: begun.append(1) or hang.wait(30), begun.clear], 1))  # type: ignore[func-returns-value]
+        list(abreast([fail, stay, stay, lambda: last.append(1)], 2))
     assert time.monotonic() - before < 5
     hang.set()
+    assert last == []

@@ -150,9 +150,8 @@ def test_a_client_in_another_language(
     command: Cachy, open_proxy: Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Clients are judged by their words, so each is made to speak English."""
-    (tmp_path / "curl").write_text(
-        '#!/bin/sh\n[ "$LC_ALL" = C ] && echo "Could not resolve host" || echo "Unbekannter Name"\nexit 6\n'
-    )
+    says = '[ "$LC_ALL" = C ] && echo "Could not resolve host" || echo "Unbekannter Name"'
+    (tmp_path / "curl").write_text(f"#!/bin/sh\n{says}\nexit 6\n")
     (tmp_path / "curl").chmod(0o755)
     env = {"PATH": str(tmp_path), "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de", "LANG": "de_DE"}
     set_environment(monkeypatch, command.env | env)

@@ -23,7 +23,7 @@ AT_ONCE = 10
 
 
 class Started:
-    """A command with a folder of its own for temporary files, by which all its processes are known."""
+    """A command with its own folder for temporary files, which also marks its processes."""
 
     def __init__(self, command: Cachy, folder: Path, *words: str | Path, **more: str) -> None:
         self.place = folder / "temporary"
@@ -37,7 +37,7 @@ class Started:
         return [pid for pid in processes(f"TMPDIR={self.place}") if pid != self.process.pid]
 
     def stop(self, number: signal.Signals) -> str:
-        """Sends a signal, and gives what it says then; it ends with that signal's exit code, at once."""
+        """Sends a signal and returns what is printed then. The command ends at once."""
         before = time.monotonic()
         self.process.send_signal(number)
         _, said = self.process.communicate(timeout=30)
@@ -191,7 +191,7 @@ def test_run_before_the_command(command: Cachy, tmp_path: Path, number: signal.S
 def test_run(
     command: Cachy, origin: Origin, host: str, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """The signal is the command's; when that has ended, in the middle of a download, all else has."""
+    """The signal goes to the command. When that has ended, everything else has."""
     url = hanging(origin, host)
     own = ["run", "-q", "--dir", str(tmp_path / "tree"), *command.settings, "--"]
     started = Started(command, tmp_path, *own, "curl", "-sS", "-o", str(tmp_path / "got"), url)

@@ -55,8 +55,8 @@ def make_ours(found: layers.HttpLayer, shared: Shared) -> None:
 
 
 class Stream(AskingAgain, AwaitingGreeting, DirectStream, ReceivingStream, CachyStream):
-    """A stream that also asks again, listens to servers that speak first, knows hosts that are asked
-    directly, and takes uploads.
+    """A stream that also asks again, listens to servers that speak first, asks hosts directly
+    behind another proxy, and takes uploads.
     """
 
 

@@ -67,10 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"Error: cannot print: {error.strerror}", err=True)
         raise SystemExit(3) from None
     except UnicodeEncodeError as error:
-        # A name of a file, in a locale that has no UTF-8.
+        # The name of a file, in a locale without UTF-8.
         click.echo(
-            f"Error: {error.object!a} can't be written in {error.encoding}, which this locale has for "
-            "names of files; set LC_ALL=C.UTF-8",
+            f"Error: this locale writes names of files in {error.encoding}, which cannot hold "
+            f"{error.object!a}; set LC_ALL=C.UTF-8",
             err=True,
         )
         raise SystemExit(3) from None

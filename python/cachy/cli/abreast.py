@@ -1,4 +1,4 @@
-"""Work in threads that holds up nothing when a signal comes."""
+"""Runs work in threads that a signal can leave at once."""
 
 import os
 import signal
@@ -13,18 +13,18 @@ T = TypeVar("T")
 
 
 def abreast(works: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
-    """Does several things at the same time, and gives their results in their order.
+    """Runs several functions at the same time and yields their results in order.
 
-    Where the caller stops before the end, as a signal makes it, nothing more is begun, and nobody waits
-    for what has been: a pool of `concurrent.futures` does, also at the end of the process. Call it in the
-    main thread.
+    If the caller stops early, for example because of a signal, no further function is started and
+    nothing waits for those that run. A pool of `concurrent.futures` would, even when the process
+    ends. Call this in the main thread.
 
     Args:
-        works: What to do.
-        threads: How many at the same time.
+        works: The functions.
+        threads: How many run at the same time.
 
     Raises:
-        Exception: That of the work whose turn it is, or of a signal's handler.
+        Exception: What the function raised, or the handler of a signal.
     """
     futures: list[Future[T]] = []
     todo: deque[tuple[Callable[[], T], Future[T]]] = deque()
@@ -40,7 +40,7 @@ def abreast(works: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
                 return
             try:
                 future.set_result(work())
-            except BaseException as error:  # noqa: BLE001  it is the caller's
+            except BaseException as error:  # noqa: BLE001  raised in the caller
                 future.set_exception(error)
 
     try:
@@ -59,10 +59,10 @@ def abreast(works: Iterable[Callable[[], T]], threads: int) -> Iterator[T]:
 
 @contextmanager
 def waker() -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
-    """A function that waits, and one that ends the waiting from any thread; a signal does, too.
+    """Yields a function that waits, and one that ends the wait from any thread, as signals do.
 
-    Python may overlook a signal that comes while threads hand over to each other, and then sleeps on
-    until something else happens; so its handler is called here.
+    Python 3.11 can miss a signal that arrives while threads compete for the interpreter. It then
+    runs the handler only after the main thread wakes up for another reason. So `wait` calls it.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -76,7 +76,7 @@ def waker() -> Iterator[tuple[Callable[[], None], Callable[[], None]]]:
                 handler(number, None)
 
     def wake() -> None:
-        # Full: then there is enough to wake it. Closed: the descriptor may be somebody else's by now.
+        # A full pipe wakes it up, too. After the end, the descriptor may belong to another file.
         with open_end, suppress(BlockingIOError):
             if not over:
                 os.write(writing, b"\0")

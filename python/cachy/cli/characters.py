@@ -1,32 +1,35 @@
-"""Characters that a terminal, or a file that we print to, does not have."""
+"""Prints characters that the encoding of standard output does not have."""
 
 import codecs
 import io
 import sys
 
-#: What stands for them. Others are written as Python writes them: ``\\xfc``.
+#: Replacements. Other characters are printed as escapes, such as ``\xfc``.
 LIKE = {"✓": "+", "✗": "x", "–": "-", "→": "->", "…": "..."}
 #: The name of the handler (`codecs.register_error`).
 HANDLER = "cachy"
 
 
 def stand_in(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Gives what takes the place of the first character that can't be encoded, and where to go on.
+    """Replaces the first character that can't be encoded (an error handler of `codecs`).
+
+    Returns:
+        The replacement, and the index at which to continue.
 
     Raises:
-        UnicodeError: It is about something else than encoding.
+        UnicodeError: The error is not about encoding.
     """
     if not isinstance(error, UnicodeEncodeError):
         raise error
     character = error.object[error.start]
     if "\udc80" <= character <= "\udcff":
-        # A byte of a file's name, which was no character in the first place (PEP 383).
+        # A byte of a file name that is not text (PEP 383).
         return bytes([ord(character) - 0xDC00]), error.start + 1
     return LIKE.get(character) or character.encode("unicode_escape").decode(), error.start + 1
 
 
 def spare() -> None:
-    """Has standard output and error take every character, whatever the locale and the variables say."""
+    """Makes standard output and error accept every character, in any locale."""
     codecs.register_error(HANDLER, stand_in)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -34,5 +37,5 @@ def spare() -> None:
 
 
 def has_all() -> bool:
-    """Whether standard output has all characters there are."""
+    """Whether standard output can encode every character."""
     return codecs.lookup(getattr(sys.stdout, "encoding", None) or "ascii").name.startswith("utf")

@@ -22,9 +22,9 @@ LITTLE = 1_000_000_000
 STRICT = ssl.VERIFY_X509_STRICT
 
 ANOTHER_CA = (
-    "have mitmproxy make another: stop it, move mitmproxy-ca* out of its confdir (~/.mitmproxy), start it, "
-    "and trust the new one; a CA of your own needs a critical basicConstraints, a keyUsage with keyCertSign, "
-    "and as its subjectKeyIdentifier the SHA-1 of its key"
+    "have mitmproxy make another: stop it, move mitmproxy-ca* out of its confdir (~/.mitmproxy), "
+    "start it, and trust the new one; a CA of your own needs a critical basicConstraints, a "
+    "keyUsage with keyCertSign, and as its subjectKeyIdentifier the SHA-1 of its key"
 )
 
 
@@ -76,7 +76,7 @@ def up(proxy: Proxy) -> Up:
 
 
 def strict(proxy: Proxy, ca: str) -> Finding:
-    """Whether clients that look closely take what the proxy's CA issues, as Python does from 3.13 on.
+    """Whether strict clients, such as Python from 3.13 on, accept what the proxy's CA issues.
 
     Args:
         proxy: The proxy.

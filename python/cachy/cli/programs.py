@@ -1,4 +1,4 @@
-"""Programs that run for a moment, and end with us."""
+"""Runs short programs that never outlive this process."""
 
 import os
 import signal
@@ -11,12 +11,12 @@ from typing import Self
 
 
 class Over(Exception):
-    """Nothing more is started."""
+    """The block has ended: no program is started any more."""
 
 
 class Programs:
-    """Runs programs in any number of threads. As a context manager it ends with the block all that still
-    run, and what they have started.
+    """Runs programs, from any thread. At the end of its `with` block it kills those that still run,
+    along with the processes that they have started.
     """
 
     def __init__(self) -> None:
@@ -27,17 +27,20 @@ class Programs:
     def run(
         self, command: Sequence[str], env: Mapping[str, str], folder: Path, timeout: float
     ) -> tuple[int, str]:
-        """Runs one to its end, and gives its exit code and what it has printed.
+        """Runs a program to its end.
 
         Args:
             command: Program and arguments.
             env: Its environment.
-            folder: Where it stands, which is made.
-            timeout: Seconds it has.
+            folder: Its working directory, which is created.
+            timeout: Seconds until it is killed.
+
+        Returns:
+            Its exit code, and what it printed to standard output and error.
 
         Raises:
             OSError: It can't be started.
-            TimeoutError: It took longer, and was ended.
+            TimeoutError: It was killed.
             Over: The block has ended.
         """
         with self._lock:
@@ -51,7 +54,7 @@ class Programs:
                 stderr=subprocess.STDOUT,
                 env=dict(env),
                 cwd=folder,
-                # So that its helpers can be ended along with it.
+                # Its helpers are killed along with it.
                 start_new_session=True,
             )
             self._living.add(process)
@@ -79,7 +82,7 @@ class Programs:
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """Ends a program and what it has started."""
+    """Kills a program and the processes that it has started."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""A signal ends a command in order: what it has started ends, and its temporary files are removed."""
+"""Ends a command in order when a signal arrives: no process and no temporary file is left."""
 
 import os
 import signal
@@ -8,25 +8,25 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-#: What ends a command: ^C, `kill` and systems that shut down, a terminal that is closed.
+#: ^C; `kill`, or a system that shuts down; a terminal that is closed.
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(SystemExit):
-    """A signal has ended the command: exit code 128 and the signal's number, as shells have it."""
+    """A signal has ended the command. The exit code is 128 plus its number, as in shells."""
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
         self.text = f"stopped by {signal.Signals(number).name}"
 
     def add(self, text: str) -> None:
-        """Has more to tell."""
+        """Adds to what is printed."""
         self.text += f"; {text}"
 
 
 @contextmanager
 def in_order() -> Iterator[None]:
-    """Lets signals end the block by an exception, so that it cleans up, and then says so.
+    """Makes a signal raise an exception in the block, which cleans up, and prints its name.
 
     Raises:
         Stopped: A signal came.
@@ -34,17 +34,17 @@ def in_order() -> Iterator[None]:
     terminals = [number for number in (1, 2) if os.isatty(number)]
 
     def end(number: int, _: FrameType | None) -> None:
-        # A second one would cut short what the first one has begun.
+        # A second signal must not interrupt the cleanup.
         undisturbed()
         for each in terminals:
             if not os.isatty(each):
-                # It is gone, and nothing that still wants to write there shall stumble over that.
+                # The terminal is gone. Later output to it must not fail.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), each)
         raise Stopped(number)
 
     before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in ENDING}
     for number, handler in before.items():
-        # What is ignored, as by nohup, stays so.
+        # Signals that are ignored, as by nohup, stay ignored.
         if handler is not signal.SIG_IGN:
             signal.signal(number, end)
     try:
@@ -53,7 +53,7 @@ def in_order() -> Iterator[None]:
         with suppress(OSError):
             sys.stderr.write(f"cachy: {stopped.text}\n")
             sys.stderr.flush()
-        # One that comes while Python ends would make something else of it.
+        # A signal while Python ends must not change the exit code.
         before = dict.fromkeys(before, signal.SIG_IGN)
         raise
     finally:
@@ -62,7 +62,7 @@ def in_order() -> Iterator[None]:
 
 
 def undisturbed() -> None:
-    """Has signals ignored up to the end of `in_order`: what is left to do is to clean up."""
+    """Ignores signals until the end of `in_order`, for the cleanup."""
     for number in ENDING:
-        # Of one that has come already, Python would complain if it were ignored properly.
+        # With SIG_IGN, Python would warn about a signal that has arrived already.
         signal.signal(number, lambda *_: None)

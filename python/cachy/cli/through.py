@@ -117,10 +117,10 @@ def connection(
 
 
 def trusting(ca: str) -> ssl.SSLContext:
-    """What trusts a proxy's CA and nothing else.
+    """A TLS context that trusts a proxy's CA and nothing else.
 
-    It is as Python up to 3.12 has it: later ones refuse a CA that lacks what RFC 5280 asks for, and whether
-    others can work with it is `cachy doctor`'s to say.
+    It is not strict (`ssl.VERIFY_X509_STRICT`), which is the default from Python 3.13 on.
+    `cachy doctor` tells whether strict clients accept the CA.
 
     Args:
         ca: The certificate, PEM.

@@ -36,10 +36,10 @@ TRIED = 3
 def command(urls: tuple[str, ...], proxy: str | None, directory: str, as_json: bool) -> None:
     """Tells what is wrong, and how to mend it.
 
-    Is the proxy up, and is it cachy? Do strict clients, such as Python 3.13, take what its CA issues?
-    Does each client that is found here use it and trust its CA, in this shell? Each is made to ask for
-    something small. Does upstream's TLS verify, for the URLs that are named, else for some hosts of the
-    tree? Can the tree (the proxy's, where it is on this machine) be written, and is there room?
+    Is the proxy up, and is it cachy? Do strict clients, such as Python 3.13, accept its CA? Does
+    each client that is found here use it and trust its CA, in this shell? Each is made to ask for
+    something small. Does upstream's TLS verify, for the URLs that are named, else for some hosts of
+    the tree? Can the tree (the proxy's, where it is on this machine) be written, and is there room?
 
     \b
       cachy doctor

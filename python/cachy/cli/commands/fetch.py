@@ -64,8 +64,8 @@ def command(
       cachy fetch - < urls.txt
       cachy fetch --misses       what a build wanted while there was no line
 
-    Exit code 1 where any of them could not be fetched: a line for each says why. Ctrl-C ends it at once:
-    what was fetched whole is in the tree.
+    Exit code 1 where any of them could not be fetched: a line for each says why. Ctrl-C ends it at
+    once; what was fetched before is in the tree.
     """
     if proxy is not None and settings:
         raise click.UsageError("--proxy: that proxy has its options already")
