@@ -142,20 +142,26 @@ def test_fetch_that_ignores_a_signal(
     assert (process.returncode, said.endswith(b"cachy: 1 fetched, 4 B\n")) == (0, True), said
 
 
-def test_at_a_terminal_that_goes(command: Cachy, origin: Origin, host: str, tmp_path: Path) -> None:
-    """Its bar has nowhere to go then, which hinders nothing."""
+@pytest.mark.parametrize("name", ["fetch", "run"])
+def test_at_a_terminal_that_goes(
+    command: Cachy, origin: Origin, host: str, tmp_path: Path, name: str
+) -> None:
+    """What it would print there has nowhere to go, which hinders nothing."""
     place = tmp_path / "temporary"
     place.mkdir()
-    own = ["--dir", str(tmp_path / "tree"), *command.settings]
-    words = command.words("fetch", *own, url := hanging(origin, host))
+    url = hanging(origin, host)
+    own = [name, "--dir", str(tmp_path / "tree"), *command.settings]
+    what = [url] if name == "fetch" else ["--", "curl", "-o", os.devnull, url]
+    words = command.words(*own, *what)
     pid, terminal = pty.fork()
     if pid == 0:
         os.execve(words[0], words, command.env | {"TMPDIR": str(place)})
     wait_until(lambda: origin.count(url), 20)
-    assert len(processes(f"TMPDIR={place}")) == 2
+    assert len(processes(f"TMPDIR={place}")) == (2 if name == "fetch" else 3)
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 128 + signal.SIGHUP
-    wait_until(lambda: not processes(f"TMPDIR={place}"), what="the end of the proxy")
+    ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert ended == 128 + signal.SIGHUP
+    wait_until(lambda: not processes(f"TMPDIR={place}"), what="the end of all processes")
     assert list(place.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Collection, Mapping, Sequence
 
-from cachy.enclosure.signals import WATCHED
+from cachy.enclosure.signals import WATCHED, reaches_group
 
 #: As shells and `env` have it.
 NOT_FOUND = 127
@@ -90,9 +90,9 @@ def wait(pid: int) -> int:
 
 
 def next_signal() -> tuple[int, bool]:
-    """Waits for a signal, and tells whether the kernel sent it, for a terminal."""
+    """Waits for a signal, and tells whether a terminal has sent it to the command, too."""
     if sys.platform == "darwin":
         number = signal.sigwait(WATCHED)
         return number, number in (signal.SIGINT, signal.SIGQUIT) and sys.stdin.isatty()
     told = signal.sigwaitinfo(WATCHED)
-    return told.si_signo, told.si_code > 0
+    return told.si_signo, reaches_group(told.si_signo, told.si_code)

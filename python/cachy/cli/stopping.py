@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
@@ -25,8 +25,10 @@ class Stopped(SystemExit):
 
 
 @contextmanager
-def in_order() -> Iterator[None]:
+def in_order() -> Iterator[Callable[[], None]]:
     """Makes a signal raise an exception in the block, which cleans up, and prints its name.
+
+    Yields a function that is to be called if the terminal may have gone without a signal to us.
 
     Raises:
         Stopped: A signal came.
@@ -36,11 +38,14 @@ def in_order() -> Iterator[None]:
     def end(number: int, _: FrameType | None) -> None:
         # A second signal must not interrupt the cleanup.
         undisturbed()
+        forget_terminals()
+        raise Stopped(number)
+
+    def forget_terminals() -> None:
         for each in terminals:
             if not os.isatty(each):
                 # The terminal is gone. Later output to it must not fail.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), each)
-        raise Stopped(number)
 
     before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in ENDING}
     for number, handler in before.items():
@@ -48,7 +53,7 @@ def in_order() -> Iterator[None]:
         if handler is not signal.SIG_IGN:
             signal.signal(number, end)
     try:
-        yield
+        yield forget_terminals
     except Stopped as stopped:
         with suppress(OSError):
             sys.stderr.write(f"cachy: {stopped.text}\n")

@@ -109,7 +109,7 @@ def command(
     say = silent if quiet else remark
     run = secrets.token_hex(16)
     with ExitStack() as stack:
-        stack.enter_context(stopping.in_order())
+        forget_terminals = stack.enter_context(stopping.in_order())
         try:
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cachy-run-")))
             log = log or place / "proxy.log"
@@ -134,6 +134,7 @@ def command(
             begun = time.monotonic()
             code = execute(list(command), place, way, theirs, transparent, say)
             seconds = time.monotonic() - begun
+            forget_terminals()
         except (OSError, ValueError, ProxyError, LaunchError) as error:
             raise NotRun(f"{error}; the command was not run") from error
         if way.process is not None and (status := way.process.poll()) is not None:
