@@ -15,6 +15,7 @@ mod listed;
 mod multiplex;
 mod request;
 mod tree;
+mod wake;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -31,6 +32,7 @@ use self::listed::{Counts, Entry, Forecast, Miss, Pruned, Removed, Shown, Stats,
 use self::multiplex::Multiplex;
 use self::request::Request;
 use self::tree::{Tree, Upload};
+use self::wake::{Bell, Ticket};
 use crate::budget::Budget;
 use crate::error::Error;
 use crate::exchange::Settings;
@@ -119,16 +121,6 @@ impl Cache {
 
     fn end(&self) {
         self.store.budget.end();
-    }
-
-    #[getter]
-    fn watching(&self) -> bool {
-        self.store.abroad.is_watching()
-    }
-
-    fn look_abroad(&self, py: Python<'_>) -> Vec<u64> {
-        let store = &self.store;
-        py.detach(|| store.abroad.look(&store.tree, clock()))
     }
 
     #[getter]
@@ -253,6 +245,8 @@ fn system_ca_bundle() -> Option<PathBuf> {
 mod _core {
     #[pymodule_export]
     use super::{Answer, Body, Cache, Exchange, Forward, Pause, Request, Streamed};
+    #[pymodule_export]
+    use super::{Bell, Ticket};
     #[pymodule_export]
     use super::{Counts, Entry, Forecast, Miss, Pruned, Removed, Shown, Stats, Verified};
     #[pymodule_export]

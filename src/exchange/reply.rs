@@ -33,7 +33,7 @@ impl Exchange {
             Reply::Answer(answer) => self.count_answer(answer),
             Reply::Body { hold: None, .. } => self.count_body(),
             // What becomes of it isn't known yet.
-            Reply::Body { .. } | Reply::Wait => {}
+            Reply::Body { .. } | Reply::Wait(_) => {}
         }
         reply
     }
@@ -174,13 +174,13 @@ impl Exchange {
             label: !codings.is_empty() && !select::accepts_coding(&asked, &codings),
             stored: Stored::Slash { body: Vec::new() },
         });
-        let number = self.number().unwrap_or_default();
-        Flight::begin(&self.store, number, storing, decode, announced)
+        let demand = self.demand();
+        Flight::begin(&self.store, demand, storing, decode, announced)
     }
 
     fn unstored(&self) -> Flight {
-        let number = self.number().unwrap_or_default();
-        Flight::begin(&self.store, number, Storing::Nothing, false, None)
+        let demand = self.demand();
+        Flight::begin(&self.store, demand, Storing::Nothing, false, None)
     }
 
     /// Lets others have what arrives, or tells them to ask for themselves. Returns for how long the

@@ -69,7 +69,7 @@ impl Tally {
             self.over(clock);
             return;
         }
-        let growing = answer.body.flight().is_some();
+        let growing = answer.body.is_growing();
         let stored = answer.cache_status.is_from_tree();
         if !growing {
             self.over(clock);

@@ -5,6 +5,7 @@ use pyo3::exceptions::{PyEOFError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::wake::Ticket;
 use super::{Fields, pairs};
 use crate::answer;
 use crate::body;
@@ -18,8 +19,6 @@ use crate::ledger::Meter;
 pub(super) enum Pause {
     /// Decide again with `patient=True` in a thread.
     Read,
-    /// Decide again when another exchange is done.
-    Wait,
     /// Pass the request's body on, then decide again.
     Take,
 }
@@ -156,24 +155,29 @@ impl Body {
     }
 
     #[getter]
-    fn flight(&self) -> Option<u64> {
-        self.0.lock().flight()
+    fn growing(&self) -> bool {
+        self.0.lock().is_growing()
+    }
+
+    #[getter]
+    fn behind(&self) -> bool {
+        self.0.lock().is_behind()
     }
 
     fn pass_on(&self, bytes: u64) -> bool {
         self.0.lock().pass_on(bytes)
     }
 
-    fn read<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    fn read<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyAny>> {
         match py.detach(|| self.0.lock().read(most)) {
             Ok(body::Chunk::Bytes(bytes)) => {
                 if let Some(meter) = &self.1 {
                     meter.read(bytes.len());
                 }
-                Ok(Some(PyBytes::new(py, &bytes)))
+                Ok(PyBytes::new(py, &bytes).into_any())
             }
-            Ok(body::Chunk::Later) => Ok(None),
-            Ok(body::Chunk::End) => Ok(Some(PyBytes::new(py, b""))),
+            Ok(body::Chunk::Later(ticket)) => Ok(Bound::new(py, Ticket::from(ticket))?.into_any()),
+            Ok(body::Chunk::End) => Ok(PyBytes::new(py, b"").into_any()),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(
                 PyEOFError::new_err("the body ends before its announced length"),
             ),

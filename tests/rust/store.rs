@@ -185,8 +185,8 @@ fn many_hands_on_one_tree() {
                         match exchange.decide(true, NOW) {
                             Step::Forward(_) => {}
                             // Another hand of this process fetches it.
-                            Step::Wait => continue,
-                            Step::Answer(answer) if answer.body.flight().is_some() => continue,
+                            Step::Wait(_) => continue,
+                            Step::Answer(answer) if answer.body.is_growing() => continue,
                             Step::Answer(mut answer) => {
                                 // Whatever is seen is whole, and of this URL.
                                 let body = answer.body.read(1 << 20).unwrap();
