@@ -119,7 +119,9 @@ struct Sharing {
     seat: Option<Seat>,
     /// It asks for itself, since what others fetched was for them alone.
     alone: bool,
-    /// It leads, and another process may have changed the tree since that was looked at.
+    /// How many flights had ended when the tree was last looked at.
+    ended: u64,
+    /// It leads, and somebody may have changed the tree since that was looked at.
     look_again: bool,
     /// It waited for another one's fetch that then changed the tree.
     joined: bool,

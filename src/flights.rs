@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,8 @@ const STUCK: Millis = 30_000;
 #[derive(Debug, Default)]
 pub struct Flights {
     underway: Mutex<HashMap<String, Vec<Arc<Underway>>>>,
+    /// How many have ended.
+    ended: AtomicU64,
 }
 
 /// One request that is on its way upstream for everybody.
@@ -127,6 +129,13 @@ impl Flights {
             underway: begun,
             claim: None,
         })
+    }
+
+    /// How many flights have ended so far. Where that changes between a look at the tree and the lead of
+    /// a new flight, the tree may have, too.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// Whether a URL is being fetched.
@@ -239,6 +248,7 @@ impl Drop for Lead {
     fn drop(&mut self) {
         // First, so that who leads next in this process can claim it.
         self.claim = None;
+        self.all.ended.fetch_add(1, Ordering::Release);
         let mut underway = self.all.underway.lock();
         if let Some(same) = underway.get_mut(&self.underway.url) {
             same.retain(|u| !Arc::ptr_eq(u, &self.underway));

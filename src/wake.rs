@@ -9,7 +9,9 @@ mod bell;
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
@@ -62,10 +64,33 @@ impl Ticket {
         self.0.is_none()
     }
 
+    /// Blocks until it rings, or `most` is over. Returns whether it has rung.
+    #[must_use]
+    pub fn wait(mut self, most: Duration) -> bool {
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let until = Instant::now() + most;
+        while !self.poll(&waker) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            thread::park_timeout(left);
+        }
+        true
+    }
+
     /// Whether it has rung.
     #[must_use]
     pub fn has_rung(&mut self) -> bool {
         self.poll(Waker::noop())
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
     }
 }
 
@@ -87,6 +112,19 @@ mod tests {
             "the next one waits for the next ring"
         );
         assert!(Ticket::rung().has_rung());
+    }
+
+    #[test]
+    fn a_thread_waits_until_it_rings_and_no_longer_than_it_wants() {
+        let signal = Signal::default();
+        assert!(!signal.ticket().wait(Duration::from_millis(1)));
+        let ticket = signal.ticket();
+        let ringing = thread::spawn({
+            let signal = signal.clone();
+            move || signal.ring()
+        });
+        assert!(ticket.wait(Duration::from_secs(20)));
+        ringing.join().unwrap();
     }
 
     #[test]

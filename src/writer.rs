@@ -220,14 +220,6 @@ mod tests {
     const PIECE: usize = 100 << 10;
     const PIECES: usize = 40;
 
-    fn read_all(pipe: &Arc<Pipe>) -> Vec<u8> {
-        let (mut reader, mut all) = (pipe.reader(0, None), Vec::new());
-        while let Chunk::Bytes(bytes) = reader.read(1 << 20).unwrap() {
-            all.extend(bytes);
-        }
-        all
-    }
-
     /// Everything that has come, also what the thread is still writing.
     fn read_along(pipe: &Arc<Pipe>) -> Vec<u8> {
         let (mut reader, mut all) = (pipe.reader(0, None), Vec::new());

@@ -254,6 +254,8 @@ class SendingStream(HttpStream):
 
     def drop(self) -> CommandGenerator[None]:
         """Nothing more happens here."""
+        # Other streams may read from the same connection.
+        self.release()
         self.client_state = self.server_state = self.state_errored
         self.flow.live = False
         self.parent.shared.leads.end(self.context.client.id, self)

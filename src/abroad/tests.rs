@@ -1,6 +1,5 @@
 use std::io::Write;
-use std::task::{Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -71,20 +70,9 @@ fn record() -> Record {
     }
 }
 
-/// Waits for a ticket to ring, as somebody who was told to wait does.
-fn wait(mut ticket: Ticket) {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let begun = Instant::now();
-    while !ticket.poll(&waker) {
-        assert!(begun.elapsed() < Duration::from_secs(20), "nobody rang");
-        thread::park_timeout(Duration::from_secs(1));
-    }
+/// Waits for a ticket to ring, as somebody does who was told to wait.
+fn wait(ticket: Ticket) {
+    assert!(ticket.wait(Duration::from_secs(20)), "nobody rang");
 }
 
 /// Waits until a seat has news, and gives it.

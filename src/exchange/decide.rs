@@ -60,6 +60,7 @@ impl Exchange {
         };
         self.request.connect_by_name(&target);
         self.target = Some(target.clone());
+        self.sharing.ended = self.store.flights.ended();
         match entry::find(&self.store, &target, &self.request.headers, patient) {
             Ok(found) => {
                 let step = self.found(found, &target, now);
