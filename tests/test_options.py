@@ -19,6 +19,7 @@ NAMES = (
     "cachy_max_size",
     "cachy_host",
     "cachy_lane",
+    "cachy_no_proxy",
 )
 
 

@@ -35,7 +35,8 @@ class AwaitingGreeting(HttpStream):
     def handle_connect_finish(self) -> CommandGenerator[None]:
         """As the original, and then the silence begins."""
         # Behind another proxy it is that one that would have to listen.
-        possible = self.mode is HTTPMode.regular and self.context.options.rawtcp
+        direct = self.mode is HTTPMode.regular or self.context.server.via is None
+        possible = direct and self.context.options.rawtcp
         self.undecided = possible and not self.context.server.connected
         # What the client has sent with its CONNECT is handled before the original returns.
         finish: Any = super().handle_connect_finish

@@ -14,6 +14,7 @@ from mitmproxy.proxy.layers.http._http2 import Http2Server
 
 from cachy.again import AskingAgain
 from cachy.compat import builtin
+from cachy.direct import DirectStream
 from cachy.greeting import AwaitingGreeting
 from cachy.lane.lanes import Lanes
 from cachy.receiving import ReceivingStream
@@ -53,8 +54,10 @@ def make_ours(found: layers.HttpLayer, shared: Shared) -> None:
     found.suspects = set()
 
 
-class Stream(AskingAgain, AwaitingGreeting, ReceivingStream, CachyStream):
-    """A stream that also asks again, listens to servers that speak first, and takes uploads."""
+class Stream(AskingAgain, AwaitingGreeting, DirectStream, ReceivingStream, CachyStream):
+    """A stream that also asks again, listens to servers that speak first, knows hosts that are asked
+    directly, and takes uploads.
+    """
 
 
 class CachyHttpLayer(layers.HttpLayer):

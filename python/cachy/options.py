@@ -18,6 +18,7 @@ NAMES = frozenset(
         "cachy_max_size",
         "cachy_host",
         "cachy_lane",
+        "cachy_no_proxy",
     }
 )
 LANES = ("auto", "off")
@@ -90,6 +91,14 @@ def declare(loader: Taker) -> None:
         "unless another addon or an option of mitmproxy wants to see or change requests. off: "
         "every request is a flow.",
         choices=LANES,
+    )
+    loader.add_option(
+        "cachy_no_proxy",
+        str,
+        "",
+        "Hosts that are asked directly where mitmproxy goes by another proxy (--mode upstream:), in "
+        "the spelling of NO_PROXY: names with all below them, addresses, networks such as "
+        "10.0.0.0/8, each with a :port or without; * for all.",
     )
 
 

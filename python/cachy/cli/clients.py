@@ -70,12 +70,12 @@ VARIABLES = (
     _proxy("npm_config_https_proxy", "npm, pnpm"),
     _proxy("npm_config_noproxy", "npm, pnpm", "{direct}"),
     _bundle("npm_config_cafile", "npm, pnpm"),
-    _bundle("NODE_EXTRA_CA_CERTS", "Node"),
+    # Yarn, too: see YARN.
+    _bundle("NODE_EXTRA_CA_CERTS", "Node, Yarn"),
     # For what Node itself asks; from 22.21 and 24.5 on.
     _proxy("NODE_USE_ENV_PROXY", "Node", "1"),
     _proxy("YARN_HTTP_PROXY", "Yarn"),
     _proxy("YARN_HTTPS_PROXY", "Yarn"),
-    _bundle("YARN_HTTPS_CA_FILE_PATH", "Yarn"),
     _proxy("CARGO_HTTP_PROXY", "cargo"),
     _bundle("CARGO_HTTP_CAINFO", "cargo"),
     _bundle("GIT_SSL_CAINFO", "git"),
@@ -88,6 +88,10 @@ VARIABLES = (
     _bundle("CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "gcloud"),
     _bundle("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "gRPC"),
 )
+
+#: Yarn's settings for a file of roots, which take the place of Node's, and their variables. Yarn 4 has the
+#: first, 2 and 3 the second, and each stops at the other's, so ours only replaces one that is there.
+YARN = {"httpsCaFilePath": "YARN_HTTPS_CA_FILE_PATH", "caFilePath": "YARN_CA_FILE_PATH"}
 
 #: What git takes from ``GIT_CONFIG_COUNT`` and its like, which wins over its files.
 GIT = (("http.proxy", "{proxy}"), ("http.sslCAInfo", "{bundle}"))

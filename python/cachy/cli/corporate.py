@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cachy.cli.through import Proxy, is_loopback
+from cachy.no_proxy import is_everything
+
+#: This machine itself, to which no other proxy can lead.
+LOCAL = "localhost,127.0.0.0/8,::1"
 
 
 @dataclass(frozen=True)
@@ -12,8 +16,10 @@ class Upstream:
 
     arguments: list[str] = field(default_factory=list)
     """Arguments of mitmdump."""
+    options: dict[str, str] = field(default_factory=dict)
+    """Options of mitmproxy, unless the user set them."""
     direct: str = ""
-    """Hosts that were asked directly before, and still are: ``NO_PROXY``."""
+    """Hosts that clients asked directly before, and still do: ``NO_PROXY``."""
     remark: str | None = None
     """What to tell about it."""
 
@@ -21,12 +27,16 @@ class Upstream:
 def upstream(environ: Mapping[str, str], own_port: int = 0) -> Upstream:
     """What an environment says.
 
-    mitmproxy goes by one proxy for everything: that for https, else for http, else for all.
+    mitmproxy goes by one proxy for everything: that for https, else for http, else for all. Hosts of
+    ``NO_PROXY`` are asked directly, also for a client that ignores that variable.
 
     Args:
         environ: The environment.
         own_port: The port that ours is to listen on, which is no way to the world.
     """
+    direct = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    if is_everything(direct):
+        return Upstream()
     for name in ("https_proxy", "http_proxy", "all_proxy"):
         for spelling in (name, name.upper()):
             if not (url := environ.get(spelling)):
@@ -40,9 +50,13 @@ def upstream(environ: Mapping[str, str], own_port: int = 0) -> Upstream:
             if proxy.port == own_port and is_loopback(proxy.host):
                 return Upstream()
             bare = Proxy(proxy.host, proxy.port, proxy.tls)
-            arguments = ["--mode", f"upstream:{bare.url}"]
+            options = {"cachy_no_proxy": ",".join(part for part in (LOCAL, direct) if part)}
             if proxy.user is not None:
-                arguments += ["--set", f"upstream_auth={proxy.user}:{proxy.password}"]
-            direct = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-            return Upstream(arguments, direct, f"upstream is asked by way of {bare} ({spelling})")
+                options["upstream_auth"] = f"{proxy.user}:{proxy.password}"
+            return Upstream(
+                ["--mode", f"upstream:{bare.url}"],
+                options,
+                direct,
+                f"upstream is asked by way of {bare} ({spelling})",
+            )
     return Upstream()

@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import certifi
-
-from cachy._core import system_ca_bundle
-from cachy.cli import clients, java, rcfiles
-from cachy.cli.through import PEM, Proxy
+from cachy.cli import clients, java, rcfiles, roots
+from cachy.cli.through import Proxy
 
 #: The file of roots, in the folder of such files.
 BUNDLE = "ca-bundle.pem"
@@ -61,6 +58,7 @@ def prepare(
     *,
     direct: str = "",
     by_proxy: bool = True,
+    in_project: bool = False,
 ) -> Changes:
     """Writes the files that clients need, and says what to set.
 
@@ -71,9 +69,12 @@ def prepare(
         environ: The environment to change.
         direct: Further hosts to ask directly, as in ``NO_PROXY``.
         by_proxy: Off: the way to the proxy is found without variables, which are taken away.
+        in_project: Settings of clients in the current folder count, too; off where the environment is
+            for other folders as well.
 
     Raises:
         OSError: The files can't be written.
+        ValueError: The proxy's CA is no certificate.
     """
     values = clients.Values(
         proxy=proxy.url,
@@ -91,7 +92,7 @@ def prepare(
         )
     # Others read it: apt's methods are of another user.
     folder.chmod(0o755)
-    rcfiles.write(Path(values.bundle), roots() + "\n# cachy\n" + ca)
+    rcfiles.write(Path(values.bundle), roots.bundle(ca))
     lines = (clients.WGET_PROXY if by_proxy else clients.WGET_DIRECT) + clients.WGET_TRUST
     rcfiles.wget(Path(values.wgetrc), environ, lines.format(**fields))
     lines = (clients.APT_PROXY if by_proxy else clients.APT_DIRECT) + clients.APT_TRUST
@@ -112,6 +113,8 @@ def prepare(
             changes.unset.append(variable.name)
         else:
             changes.set[variable.name] = variable.value.format(**fields)
+    for name in rcfiles.yarn(environ, in_project=in_project):
+        changes.set[name] = values.bundle
     git = [(n, v.format(**fields)) for n, v in clients.GIT if by_proxy or "{proxy}" not in v]
     add_git(changes, environ, git)
     try:
@@ -140,7 +143,7 @@ def take_back(environ: Mapping[str, str]) -> Changes:
     Args:
         environ: An environment that has them.
     """
-    names = ["CURL_HOME", *(variable.name for variable in clients.VARIABLES)]
+    names = ["CURL_HOME", *clients.YARN.values(), *(each.name for each in clients.VARIABLES)]
     old = {name: environ[OLD + name] for name in names if OLD + name in environ}
     saved = [OLD + name for name in old]
     changes = Changes(unset=[name for name in names if name not in old] + saved + [MARK])
@@ -158,16 +161,6 @@ def take_back(environ: Mapping[str, str]) -> Changes:
         changes.unset.append("JAVA_TOOL_OPTIONS")
     changes.set |= old
     return changes
-
-
-def roots() -> str:
-    """The roots that this system trusts, PEM."""
-    try:
-        text = Path(system_ca_bundle() or certifi.where()).read_text(errors="replace")
-    except OSError:  # Somebody else's alone, by SSL_CERT_FILE.
-        text = Path(certifi.where()).read_text()
-    # Of a bundle that `cachy env` made, for one.
-    return "".join(f"{each}\n" for each in dict.fromkeys(PEM.findall(text)))
 
 
 def add_git(changes: Changes, environ: Mapping[str, str], ours: list[tuple[str, str]]) -> None:

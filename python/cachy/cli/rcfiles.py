@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from cachy.cli import clients
@@ -54,6 +55,27 @@ def curl(folder: Path, environ: Mapping[str, str], ours: str) -> bool:
         return False
     write(folder / ".curlrc", theirs + ours, mode=0o600)
     return True
+
+
+def yarn(environ: Mapping[str, str], *, in_project: bool) -> list[str]:
+    """The variables of Yarn that have to name our file of roots, since its settings name another.
+
+    Args:
+        environ: Where the settings are found by.
+        in_project: Those of the current folder and of the ones above it count, too.
+    """
+    folders = [Path(environ["HOME"])] if environ.get("HOME") else []
+    if in_project:
+        # The folder may be gone.
+        with suppress(OSError):
+            folders += [Path.cwd(), *Path.cwd().parents]
+    name = environ.get("YARN_RC_FILENAME") or ".yarnrc.yml"
+    text = "\n".join(above(folder / name) for folder in folders)
+    return [
+        variable
+        for setting, variable in clients.YARN.items()
+        if variable in environ or re.search(rf"^[\"']?{setting}\b", text, re.MULTILINE)
+    ]
 
 
 def above(place: Path) -> str:

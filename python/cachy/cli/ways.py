@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cachy.cli.corporate import Upstream, upstream
-from cachy.cli.launch import launch
+from cachy.cli.launch import launch, options_of
 from cachy.cli.through import Proxy, ca_of, internal
 
 
@@ -58,7 +58,7 @@ def own(
         directory=directory,
         mode=mode,
         run=run,
-        extra_args=[*by.arguments, *arguments],
+        extra_args=[*by.arguments, *options_of(by.options, arguments), *arguments],
         belongings=belongings,
     ) as launched:
         yield Way(

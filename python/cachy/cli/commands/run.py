@@ -179,7 +179,15 @@ def execute(
     said: set[str] = set()
 
     def environment(*, by_proxy: bool) -> dict[str, str]:
-        changes = prepare(folder, proxy, way.ca, os.environ, direct=way.direct, by_proxy=by_proxy)
+        changes = prepare(
+            folder,
+            proxy,
+            way.ca,
+            os.environ,
+            direct=way.direct,
+            by_proxy=by_proxy,
+            in_project=True,
+        )
         for text in set(changes.remarks) - said:
             say(text)
         said.update(changes.remarks)

@@ -92,7 +92,7 @@ def command(
       cachy serve -- --set block_global=false         what follows is mitmdump's
 
     Ctrl-C or SIGTERM end it. Where the environment names a proxy (HTTPS_PROXY), upstream is asked by
-    way of that one.
+    way of that one, but for hosts of NO_PROXY.
     """
     options = {"cachy_dir": directory}
     given = {"cachy_mode": mode, "cachy_freshness": freshness, "cachy_max_size": max_size}
@@ -140,7 +140,7 @@ def command(
             make_sure_is_free(host, port)
         if transparent_port:
             make_sure_is_free("", transparent_port, "--transparent-port")
-        words = [*where, *options_of(options, arguments), *by.arguments, *arguments]
+        words = [*where, *options_of(options | by.options, arguments), *by.arguments, *arguments]
         with led(rules):
             serve(workers, words, tell)
     except WorkersError as error:
