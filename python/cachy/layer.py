@@ -18,6 +18,7 @@ from cachy.greeting import AwaitingGreeting
 from cachy.lane.lanes import Lanes
 from cachy.receiving import ReceivingStream
 from cachy.sending import Shared, WindowOpened
+from cachy.straight import StraightStream
 from cachy.stream import CachyStream
 from cachy.upstream import adopt
 
@@ -53,8 +54,10 @@ def make_ours(found: layers.HttpLayer, shared: Shared) -> None:
     found.suspects = set()
 
 
-class Stream(AskingAgain, AwaitingGreeting, ReceivingStream, CachyStream):
-    """A stream that also asks again, listens to servers that speak first, and takes uploads."""
+class Stream(AskingAgain, AwaitingGreeting, ReceivingStream, StraightStream, CachyStream):
+    """A stream that also asks again, listens to servers that speak first, takes uploads, and tells who
+    asks the proxy itself.
+    """
 
 
 class CachyHttpLayer(layers.HttpLayer):
