@@ -131,7 +131,7 @@ impl Cache {
     #[pyo3(signature = (request, *, run=None))]
     fn exchange(&self, request: PyRef<'_, Request>, run: Option<&str>) -> Exchange {
         let store = Arc::clone(&self.store);
-        let ours = self.host.is_meant(&request.0);
+        let ours = request.0.way == Way::Straight || self.host.is_meant(&request.0);
         let inner = crate::exchange::Exchange::new(store, self.settings, request.0.clone());
         Exchange(Mutex::new(if ours {
             inner.visiting(Arc::clone(&self.host))
@@ -155,7 +155,7 @@ impl Cache {
         connect: bool,
     ) -> PyResult<Lane> {
         let start = Start {
-            way: Way::of(mode, own),
+            way: Way::of(mode, own, false),
             origin: host.zip(port),
             scheme: request::scheme(scheme.unwrap_or("http"))?,
             sni,

@@ -172,6 +172,7 @@ class Request:
         sni: str | None = None,
         mode: str = "regular",
         own: bool = False,
+        straight: bool = False,
         special: bool = False,
         multiplexed: bool = False,
         old: bool = False,
@@ -189,6 +190,7 @@ class Request:
             sni: The name that goes upstream as TLS server name, where the client chose it.
             mode: The type of mitmproxy's mode, such as ``transparent``.
             own: It came on a connection that the proxy itself opened.
+            straight: It is for the proxy itself, by whatever name.
             special: It has a body, or asks to change the protocol.
             multiplexed: The client speaks HTTP/2 or later.
             old: The client speaks HTTP/1.0.

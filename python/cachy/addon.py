@@ -24,7 +24,7 @@ from cachy.leads import Leads
 from cachy.receiving import receive
 from cachy.runs import Runs
 from cachy.sending import Shared
-from cachy.straight import is_straight
+from cachy.straight import asks_itself, is_straight
 from cachy.transaction import Transaction, request_of
 
 logger = logging.getLogger(__name__)
@@ -370,7 +370,8 @@ class Cachy:
     def begin(self, flow: http.HTTPFlow, cache: Cache) -> Transaction:
         """A new transaction for a flow."""
         client = flow.client_conn
-        request = request_of(flow, own=self.is_own(client, flow.server_conn.address))
+        own = self.is_own(client, flow.server_conn.address)
+        request = request_of(flow, own=own, straight=asks_itself(flow))
         transaction = Transaction(cache.exchange(request, run=self.runs.of(flow)))
         if transaction.exchange.internal:
             # The token is for the core alone, not for a log, nor for a file of flows.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mitmproxy import flow
-from mitmproxy.proxy import commands, events
+from mitmproxy.proxy import events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import SendHttp
 from mitmproxy.proxy.layers.http._events import (
@@ -23,6 +23,7 @@ from cachy._core import Ticket
 from cachy.compat import give_up
 from cachy.connecting import Left, TooSlow
 from cachy.fetching import FetchingStream, Look
+from cachy.lingering import LingeringStream
 from cachy.news import CachyNewsHook
 from cachy.sending import WindowOpened
 from cachy.transaction import is_multiplexed
@@ -31,7 +32,7 @@ from cachy.transaction import is_multiplexed
 LARGE = 256 * 1024
 
 
-class CachyStream(FetchingStream):
+class CachyStream(LingeringStream, FetchingStream):
     """Takes what upstream sends to the core."""
 
     #: Bytes of the body that have come by the layers.
@@ -253,7 +254,4 @@ class CachyStream(FetchingStream):
         yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
         yield SendHttp(ResponseData(self.stream_id, response.raw_content), self.context.client)
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
-        if not is_multiplexed(self.flow.request):
-            # What else the client sends belongs to this request, and nobody reads it.
-            yield commands.CloseConnection(self.context.client)
-        yield from self.drop()
+        yield from self.linger()

@@ -77,12 +77,13 @@ def read_all(body: Body) -> bytes:
     return b"".join(chunks)
 
 
-def request_of(flow: http.HTTPFlow, *, own: bool) -> Request:
+def request_of(flow: http.HTTPFlow, *, own: bool, straight: bool = False) -> Request:
     """The flow's request as the core takes it.
 
     Args:
         flow: The flow.
         own: Its client is the proxy itself.
+        straight: It is for the proxy itself.
 
     Raises:
         ValueError: The scheme is neither http nor https.
@@ -100,6 +101,7 @@ def request_of(flow: http.HTTPFlow, *, own: bool) -> Request:
         sni=sni_of(flow),
         mode=flow.client_conn.proxy_mode.type_name,
         own=own,
+        straight=straight,
         special=bool(request.raw_content) or upgrade not in ("", "h2c"),
         multiplexed=is_multiplexed(request),
         old=request.http_version in ("HTTP/1.0", "HTTP/0.9"),
