@@ -567,6 +567,20 @@ class Multiplex:
             As `take`.
         """
 
+    def last(self, room: bool) -> tuple[bytes, bytes, bool, bool]:
+        """Tells the client to begin no more requests (RFC 9113 section 6.8).
+
+        Args:
+            room: Whether the client takes more bytes of bodies now.
+
+        Returns:
+            As `take`. The connection ends once the client has heard it, and has got all answers.
+        """
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all requests are answered."""
+
     def retire(self) -> None:
         """From now on, all requests are mitmproxy's."""
 

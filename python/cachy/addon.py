@@ -17,6 +17,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from cachy import alarm, at_once, evicting, keeping, memory, news, options, room, tidying, walk
 from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed, Ticket, parse_max_size
 from cachy.detached import Detached
+from cachy.door import door
 from cachy.home import Home
 from cachy.lane.lanes import Lanes
 from cachy.layer import take_over
@@ -55,7 +56,8 @@ class Cachy:
         self.keepers: list[asyncio.Task[None]] = []
 
     def load(self, loader: Loader) -> None:
-        """Declares the options."""
+        """Declares the options, and keeps clients waiting until the start is over."""
+        door(ctx.master)
         options.declare(loader)
         try:
             # Values from the command line, which may not be of the option's type.
