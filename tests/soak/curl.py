@@ -131,7 +131,13 @@ def fetch(
         for number, transfer in enumerate(transfers)
     ]
     config.write_text("\nnext\n".join(blocks) + "\n")
-    words = ["curl", *(["--parallel"] if parallel else []), "--config", str(config)]
+    words = [
+        "curl",
+        "--no-progress-meter",
+        *(["--parallel"] if parallel else []),
+        "--config",
+        str(config),
+    ]
     found, others = [], []
     with subprocess.Popen(
         words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env, cwd=home

@@ -189,15 +189,14 @@ class Disturber:
         self._journal.remark("tree moved back")
 
     def copy(self, seconds: float) -> None:
-        """Put a copy of the tree in its place."""
+        """Put a copy of the tree in its place; nobody writes while it is made."""
         tree = self._volume.tree
         copied, old = tree.with_name("copy"), tree.with_name("old")
         self._journal.remark("tree replaced by a copy")
-        # What is removed meanwhile is not copied.
-        command = ["cp", "-a", str(tree), str(copied)]
-        subprocess.run(command, capture_output=True, check=False)
-        tree.rename(old)
-        copied.rename(tree)
+        with self._service.lock, self._service.stopped():
+            subprocess.run(["cp", "-a", str(tree), str(copied)], check=True)
+            tree.rename(old)
+            copied.rename(tree)
         shutil.rmtree(old, ignore_errors=True)
 
     def remove(self, seconds: float) -> None:

@@ -90,7 +90,7 @@ class Generations:
 
     def current(self, family: str) -> Repository:
         """Return the newest repository; it is published."""
-        number = int((time.monotonic() - self._epoch) / PERIOD)
+        number = 1 + int((time.monotonic() - self._epoch) / PERIOD)
         with self._lock:
             made = self._made[family]
             if number not in made:
@@ -107,7 +107,7 @@ class Generations:
             return found
 
     def _commit(self, repository: GitRepository, number: int) -> None:
-        age = time.monotonic() - self._epoch - number * PERIOD
+        age = time.monotonic() - self._epoch - (number - 1) * PERIOD
         due = min(COMMITS - 1, int(age / COMMIT))
         if due != repository.current:
             repository.advance(due)

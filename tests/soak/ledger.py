@@ -42,6 +42,8 @@ class Ledger:
     """Of curl."""
     wrong: list[str] = field(default_factory=list)
     """Bytes that the origin never served."""
+    persons: list[Note] = field(default_factory=list)
+    """Cached files that were served as a person's."""
     _failures: list[Note] = field(default_factory=list)
     _stale: list[Note] = field(default_factory=list)
     _waits: list[Note] = field(default_factory=list)
@@ -68,6 +70,11 @@ class Ledger:
         """Note a version that was served for too long."""
         with self._lock:
             self._stale.append(note)
+
+    def took_for_a_persons(self, note: Note) -> None:
+        """Note a cached file that was served as a person's."""
+        with self._lock:
+            self.persons.append(note)
 
     def waited(self, note: Note) -> None:
         """Note how long a request took that nothing of its own delays."""

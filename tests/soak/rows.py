@@ -38,7 +38,7 @@ def _done(soak: Soak) -> list[Row]:
         rounds[job.partition(" ")[0]] = rounds.get(job.partition(" ")[0], 0) + count
     idle = [job.name for job in soak.jobs if not ledger.rounds[job.name]]
     return [
-        Row("jobs", str(len(soak.jobs)), "", True),
+        Row("jobs", str(len(soak.jobs))),
         Row("rounds", str(ledger.rounds.total())),
         *(Row(f"  {kind}", str(count)) for kind, count in sorted(rounds.items())),
         none("jobs without a round", idle),
@@ -56,6 +56,7 @@ def _answers(soak: Soak) -> list[Row]:
     return [
         none("wrong bodies", ledger.wrong),
         none("answers that were too old", _told(ledger.stale(), epoch)),
+        none("cached files taken for a person's", _told(ledger.persons, epoch)),
         none("failures that nothing explains", _told(failures.open, epoch)),
         Row("failures that a fault or restart explains", str(len(failures.explained))),
         at_most(

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,7 +69,7 @@ class Service:
         """Seconds."""
         self._process: subprocess.Popen[bytes] | None = None
         self._ends: list[tuple[int, int]] = []
-        self._alive = time.monotonic()
+        self._alive, self._seen = time.monotonic(), 0
         # A restart and a look at the state exclude each other.
         self.lock = threading.RLock()
 
@@ -117,9 +117,7 @@ class Service:
     def kill(self) -> None:
         """End all that is left of it."""
         if self._process is not None:
-            for pid in self.pids():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            _send(self.pids(), signal.SIGKILL)
             self._process.wait(10)
             self._process = None
 
@@ -127,15 +125,16 @@ class Service:
         """Start it again where it ended by itself, which is noted; whether it was alive."""
         with self.lock:
             if self._process is not None and self._process.poll() is None:
-                self._alive = time.monotonic()
+                self._alive, self._seen = time.monotonic(), self._size()
                 return True
             status = None if self._process is None else self._process.returncode
             self.problems.append(f"ended by itself with {status}: {self.text()[-1500:]}")
             with self.journal.during("proxy ended by itself", None, AFTER_RESTART) as event:
                 event.begin = self._alive
                 self.kill()
+                self._ends.append((self._seen, self._size()))
                 self.start()
-            self._alive = time.monotonic()
+            self._alive, self._seen = time.monotonic(), self._size()
             return False
 
     def signal(self, number: signal.Signals) -> None:
@@ -143,10 +142,15 @@ class Service:
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
 
-    @property
-    def pid(self) -> int:
-        """The process that was started; 0 for none."""
-        return self._process.pid if self._process is not None else 0
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let all of it stand still as long as the block."""
+        pids = self.pids()
+        try:
+            _send(pids, signal.SIGSTOP)
+            yield
+        finally:
+            _send(pids, signal.SIGCONT)
 
     def pids(self) -> list[int]:
         """Return it and all that it has started, zombies included."""
@@ -188,6 +192,12 @@ class Service:
             mishaps += [Mishap("mistake", text) for text in over]
             place = end
         return mishaps
+
+
+def _send(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _marked(text: str, mark: re.Pattern[str]) -> list[str]:
