@@ -56,6 +56,8 @@ class Settings:
     """Kinds of jobs."""
     lie: Callable[[File, bytes], bytes] | None = None
     """See `Site`."""
+    plan: Plan | None = None
+    """What goes wrong, in the place of what the seed says."""
     say: Callable[[str], None] = print
 
 
@@ -75,13 +77,14 @@ class Soak:
 
     def run(self) -> None:
         """Do it all; what was started is ended in any case."""
+        self.folder.mkdir(exist_ok=True)
         with ExitStack() as stack:
             self._build(stack)
             self._soak()
             self.service.stop()
-            self.after()
+            self._after()
 
-    def after(self) -> None:
+    def _after(self) -> None:
         """Look at the tree when the proxy has ended."""
         self.verified = self.command.run("verify", "--dir", self.service.tree, "--json")
         self.torn = torn(self.service.tree)
@@ -110,7 +113,7 @@ class Soak:
         )
         self.jobs, self.left_out = self._jobs()
         self.crew = Crew(self.jobs)
-        self.plan: Plan = plan(
+        self.plan = settings.plan or plan(
             settings.seed,
             settings.seconds,
             sorted({job.family for job in self.jobs}),
