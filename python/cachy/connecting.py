@@ -40,7 +40,8 @@ class ConnectingStream(SendingStream):
         """
         if isinstance(event, events.HookCompleted) and event.command in self.deadlines:
             self.deadlines.remove(event.command)
-            if event.command is self.deadline:
+            # It may ring for a stream that is over: its client has left.
+            if event.command is self.deadline and self.flow.live:
                 self.deadline = None
                 yield from self.stop_connecting()
                 yield from super().handle_event(TooSlow())

@@ -64,7 +64,9 @@ class Outcome:
     def __str__(self) -> str:
         cache = self.fields.get("cache-status", "")
         took = self.end - self.begin
-        return f"{self.transfer}: {self.status}, curl {self.exit} {self.error!r}, {took:.1f} s, {cache}"
+        etag = self.fields.get("etag", "")
+        said = f"{self.status} {etag}, curl {self.exit} {self.error!r}, {took:.1f} s, {cache}"
+        return f"{self.transfer}: {said}"
 
 
 def _quoted(value: str) -> str:
@@ -102,6 +104,8 @@ def _outcome(line: str, transfers: Sequence[Transfer], bodies: Path) -> Outcome:
     about = json.loads(told)
     number = int(Path(about["filename_effective"] or f"{about['urlnum']}").name)
     path, now = bodies / str(number), time.monotonic()
+    if about["url"] != transfers[number].url:
+        raise RuntimeError(f"curl told of {about['url']} with the file of {transfers[number].url}")
     return Outcome(
         transfer=transfers[number],
         status=about["http_code"],
