@@ -53,7 +53,7 @@ def test_others(shared_proxy: Proxy, origin: Origin, network: Network, host: str
 def test_pip_prints_it(command: Cachy, host: str, tmp_path: Path) -> None:
     """Of a file that it downloads."""
     url = f"https://{host}/six-1.16.0-py2.py3-none-any.whl"
-    own = ["run", "--offline", "-q", "--dir", tmp_path / "tree", *command.settings, "--"]
+    own = ["run", "--offline", "-q", "--dir", str(tmp_path / "tree"), *command.settings, "--"]
     done = command.run(*own, sys.executable, "-m", "pip", "download", "--no-deps", url)
     assert done.status == 1
     assert f"403 Client Error: {OFFLINE} for url: {url}" in done.output
@@ -62,7 +62,7 @@ def test_pip_prints_it(command: Cachy, host: str, tmp_path: Path) -> None:
 def test_npm_prints_it(command: Cachy, host: str, tmp_path: Path) -> None:
     """Of a package that it looks up."""
     need("npm")
-    own = ["run", "--offline", "-q", "--dir", tmp_path / "tree", *command.settings, "--"]
+    own = ["run", "--offline", "-q", "--dir", str(tmp_path / "tree"), *command.settings, "--"]
     done = command.run(*own, "npm", "view", "--registry", f"https://{host}/", "left-pad")
     assert done.status == 1
     assert f"403 {OFFLINE} - GET https://{host}/left-pad" in done.output
