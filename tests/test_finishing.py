@@ -26,10 +26,12 @@ URL = "https://h.example/a.whl"
 
 
 def going_on_after(ended: Path, body: bytes, ranges: Handler | None = None) -> Handler:
-    """Half of a body, and the rest piece by piece when a file is there; ranges are answered apart."""
+    """Half of a body, and the rest piece by piece when a file is there; HEAD and ranges are answered
+    apart.
+    """
 
     async def handler(request: Request, reply: Reply) -> None:
-        if ranges is not None and request.header("range"):
+        if ranges is not None and (request.method == "HEAD" or request.header("range")):
             await ranges(request, reply)
             return
         await reply.head(length=len(body))
@@ -53,7 +55,7 @@ def test_uv_looks_into_a_wheel(command: Cachy, origin: Origin, host: str, tmp_pa
     repository.publish(origin)
     whole = Answer(wheel.data, etag='"w"', ranges=True)
     handler = going_on_after(tmp_path / "ended", wheel.data, whole)
-    origin.handle(f"files.{host}", wheel.path, handler)
+    origin.handle(f"files.{host}", wheel.path, handler, scheme="https")
     (tmp_path / "wanted").write_text("bigpkg\n")
     uv = [which("uv") or "uv", "pip", "compile", "-q", "--no-cache", "--no-config"]
     uv += ["--python", sys.executable, "--default-index", repository.index]
@@ -62,6 +64,7 @@ def test_uv_looks_into_a_wheel(command: Cachy, origin: Origin, host: str, tmp_pa
     report = tmp_path / "r.json"
     done = command.run("run", *own, "--report", report, "--", "sh", "-c", script).ok()
     assert "bigpkg==1.0" in done.output
+    assert "waiting for what the cache still fetches" in done.output
     stored = tmp_path / f"tree/files.{host}{wheel.path}"
     assert stored.read_bytes() == wheel.data
     assert "unfinished" not in json.loads(report.read_text())
