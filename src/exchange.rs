@@ -386,6 +386,7 @@ impl Exchange {
     /// Lets the clients see the end of the body: whole, or cut.
     pub fn close(&mut self, whole: bool) {
         self.count_rest(Some("client-left"));
+        self.tally.close();
         self.visit = None;
         // What wasn't committed is dropped here; the clients read on through the pipe.
         let begun = self.flight.is_some();

@@ -396,6 +396,10 @@ class Answer:
         """Its status code."""
 
     @property
+    def reason(self) -> str | None:
+        """Its reason phrase, where that isn't the usual one (RFC 9112 section 4)."""
+
+    @property
     def headers(self) -> _Fields:
         """Its fields."""
 

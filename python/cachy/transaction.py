@@ -51,11 +51,12 @@ class Transaction:
         elif not self.body.growing and (self.body.remaining or 0) <= SMALL:
             content = read_all(self.body)
             self.body = None
+        reason = answer.reason or status_codes.RESPONSES.get(answer.status, "")
         now = time.time()
         flow.response = http.Response(
             b"HTTP/1.1",
             answer.status,
-            status_codes.RESPONSES.get(answer.status, "").encode(),
+            reason.encode(),
             http.Headers(answer.headers),
             content,
             None,

@@ -128,6 +128,7 @@ impl Exchange {
     /// Decides what is stored, and begins to.
     fn begin(&mut self, status: u16, headers: &Headers, now: Millis) -> Flight {
         let announced = headers.text("content-length").and_then(|n| n.parse().ok());
+        self.tally.announced(announced);
         let chosen = match (&self.target, self.storing) {
             (Some(target), true) => {
                 let request = &self.request.headers;

@@ -172,8 +172,9 @@ impl Exchange {
 
     /// An exchange that leads in the place of this one, without a client.
     pub(super) fn without_client(&self, request: Request, lead: Lead, why: Detached) -> Self {
+        let url = || self.url();
         let mut work = Self::new(self.store.clone(), self.settings, request)
-            .counted(self.tally.without_client());
+            .counted(self.tally.without_client(&url));
         work.sharing = Sharing {
             lead: Some(lead),
             detached: Some(why),

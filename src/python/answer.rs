@@ -56,6 +56,7 @@ impl Forward {
 #[pyclass(frozen, module = "cachy._core")]
 pub(super) struct Answer {
     status: u16,
+    reason: Option<&'static str>,
     headers: Fields,
     body: Mutex<Option<Body>>,
 }
@@ -64,6 +65,7 @@ impl From<answer::Answer> for Answer {
     fn from(answer: answer::Answer) -> Self {
         Self {
             status: answer.status,
+            reason: answer.reason(),
             headers: answer.headers.0,
             body: Mutex::new(Some(Body::counted(answer.body, answer.meter))),
         }
@@ -75,6 +77,11 @@ impl Answer {
     #[getter]
     fn status(&self) -> u16 {
         self.status
+    }
+
+    #[getter]
+    fn reason(&self) -> Option<&'static str> {
+        self.reason
     }
 
     #[getter]
