@@ -184,20 +184,25 @@ class Supervisor:
         if self.over.is_set() or not wanted:
             return
         how = how_it_ended(code)
-        await self.rest(f"worker {worker.number} {how}")
+        await self.rest(f"worker {worker.number} {how}", tell=False)
         await self.keep_trying()
         self.remark(f"worker {worker.number} {how}; another one has taken its place")
         self.ready()
 
-    async def rest(self, why: str) -> None:
-        """Waits before the next start, the longer the more were in vain lately."""
+    async def rest(self, why: str, *, tell: bool = True) -> None:
+        """Waits before the next start, the longer the more were in vain lately.
+
+        Args:
+            why: What has happened.
+            tell: It is worth a remark, even if the next start is soon.
+        """
         now = time.monotonic()
         self.deaths = [*(at for at in self.deaths if now - at < WITHIN), now]
         pause = min(LONGEST, 2.0 ** (len(self.deaths) - 3)) if len(self.deaths) > 1 else 0.0
         if not any(worker.takes for worker in self.workers):
             self.remark(f"{why}; no worker is left, and clients wait until one is")
             self.terms.notifier.status("no worker takes clients")
-        if pause > 1:
+        if tell or pause > 1:
             self.remark(f"{why}; the next start is in {pause:g} s")
         await asyncio.sleep(pause)
 
