@@ -6,6 +6,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -144,7 +145,9 @@ class Worker:
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
-                await handler(reader, writer)
+                # Python 3.11 logs a traceback for each that is cancelled when the process ends.
+                with suppress(asyncio.CancelledError):
+                    await handler(reader, writer)
             finally:
                 if not over.done():
                     over.set_result(None)
