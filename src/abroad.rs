@@ -16,10 +16,10 @@ mod dead;
 mod here;
 mod news;
 mod watch;
+mod watches;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -28,7 +28,7 @@ pub use self::claim::Claim;
 use self::claim::Claimed;
 use self::dead::Journal;
 use self::here::Here;
-use self::watch::Watch;
+use self::watches::Watches;
 use crate::exchange::Settings;
 use crate::flights::{Joined, Lead};
 use crate::hex::hex;
@@ -46,8 +46,7 @@ pub struct Abroad {
     here: Here,
     /// What this process claims or watches: a flight that is stuck is led again without a claim.
     held: Arc<Mutex<HashSet<String>>>,
-    watches: Mutex<Vec<Watch>>,
-    watching: AtomicUsize,
+    watches: Arc<Watches>,
     journal: Journal,
 }
 
@@ -83,7 +82,13 @@ impl Abroad {
 
     /// Makes sure that nobody else fetches what `lead` is about to fetch; where somebody does, its
     /// flight is that one's, and this is a seat in it.
-    pub fn join(&self, tree: &Tree, mut lead: Lead, settings: Settings, now: Millis) -> Joined {
+    pub fn join(
+        &self,
+        tree: &Arc<Tree>,
+        mut lead: Lead,
+        settings: Settings,
+        now: Millis,
+    ) -> Joined {
         let Some(held) = self.hold(key(&lead, settings)) else {
             return Joined::Lead(lead);
         };
@@ -92,12 +97,8 @@ impl Abroad {
                 lead.claim(claim);
                 Joined::Lead(lead)
             }
-            Claimed::Theirs(file, held) => match Watch::begin(file, held, lead, now) {
-                Ok((watch, seat)) => {
-                    self.watches.lock().push(watch);
-                    self.watching.fetch_add(1, Ordering::Release);
-                    Joined::Seat(seat)
-                }
+            Claimed::Theirs(file, held) => match self.watches.begin(tree, file, held, lead, now) {
+                Ok(seat) => Joined::Seat(seat),
                 Err(lead) => Joined::Lead(lead),
             },
             Claimed::Nothing => Joined::Lead(lead),
@@ -126,27 +127,6 @@ impl Abroad {
         let all = Arc::clone(&self.held);
         let new = all.lock().insert(key.clone());
         new.then_some(Held { key, all })
-    }
-
-    /// Whether flights of others are being watched: [`Abroad::look`] has to be called.
-    #[must_use]
-    pub fn is_watching(&self) -> bool {
-        self.watching.load(Ordering::Acquire) > 0
-    }
-
-    /// Looks how far the flights of others have come. Returns the numbers of those with news.
-    pub fn look(&self, tree: &Tree, now: Millis) -> Vec<u64> {
-        let mut watches = self.watches.lock();
-        let mut numbers = Vec::new();
-        watches.retain_mut(|watch| {
-            let seen = watch.look(tree, now);
-            if seen.news {
-                numbers.push(watch.number());
-            }
-            !seen.over
-        });
-        self.watching.store(watches.len(), Ordering::Release);
-        numbers
     }
 }
 

@@ -35,6 +35,21 @@ pub struct Answer {
     pub meter: Option<Meter>,
 }
 
+impl Answer {
+    /// The reason phrase (RFC 9112 section 4) of an answer that is cachy's own: many clients print
+    /// that and nothing else. `None`: the usual one. It holds nothing of the request.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        match (self.status, self.cache_status.detail?) {
+            (403, "offline-miss") => Some("Not in the cachy tree (offline)"),
+            (504, "only-if-cached") => Some("Not in the cachy tree (only-if-cached)"),
+            (502, "upstream-failed") => Some("Upstream not reached by cachy"),
+            (508, "loop") => Some("Leads back to cachy"),
+            _ => None,
+        }
+    }
+}
+
 /// A larger body, bytes, takes a while to be read: it is locked so long, see [`crate::prune`].
 const AT_ONCE: u64 = 64 << 10;
 

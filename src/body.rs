@@ -9,14 +9,15 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use crate::pipe::Reader;
+use crate::wake::Ticket;
 
 /// What a body gives when asked for its next bytes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Chunk {
     /// The next bytes.
     Bytes(Vec<u8>),
-    /// None yet.
-    Later,
+    /// None yet; the ticket rings when there is more.
+    Later(Ticket),
     /// No more.
     End,
 }
@@ -57,13 +58,23 @@ impl Body {
         }
     }
 
-    /// The number of the flight in which it is still arriving.
+    /// Whether it is still arriving.
     #[must_use]
-    pub fn flight(&self) -> Option<u64> {
+    pub fn is_growing(&self) -> bool {
         match self {
-            Self::Growing(reader) => Some(reader.number()),
-            Self::Parts(parts) => parts.iter().find_map(Self::flight),
-            Self::Bytes(_) | Self::File { .. } => None,
+            Self::Growing(_) => true,
+            Self::Parts(parts) => parts.iter().any(Self::is_growing),
+            Self::Bytes(_) | Self::File { .. } => false,
+        }
+    }
+
+    /// Whether bytes of it have arrived that were not read.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        match self {
+            Self::Growing(reader) => reader.is_behind(),
+            Self::Parts(parts) => parts.front().is_some_and(Self::is_behind),
+            Self::Bytes(_) | Self::File { .. } => false,
         }
     }
 
@@ -124,6 +135,7 @@ pub(crate) fn read_at(file: &File, at: u64, length: usize) -> io::Result<Vec<u8>
 mod tests {
     use super::*;
     use crate::pipe::Pipe;
+    use crate::wake::Signal;
     use std::io::Write;
 
     #[test]
@@ -142,7 +154,7 @@ mod tests {
 
     #[test]
     fn parts_follow_one_another() {
-        let pipe = Arc::new(Pipe::new(1, None, None));
+        let pipe = Arc::new(Pipe::new(Signal::default(), None, None));
         let growing = Body::Growing(pipe.reader(0, None));
         let empty = || Body::bytes(Vec::new());
         let mut body = Body::Parts([empty(), Body::bytes(b"ab".into()), empty()].into());
@@ -151,13 +163,13 @@ mod tests {
             unreachable!()
         };
         parts.extend([growing, Body::bytes(b"e".into())]);
-        assert_eq!((body.remaining(), body.flight()), (None, Some(1)));
+        assert!(body.remaining().is_none() && body.is_growing());
         assert_eq!(body.read(1).unwrap(), Chunk::Bytes(b"a".to_vec()));
         assert_eq!(body.read(9).unwrap(), Chunk::Bytes(b"b".to_vec()));
-        assert_eq!(body.read(9).unwrap(), Chunk::Later);
+        assert!(matches!(body.read(9).unwrap(), Chunk::Later(_)));
         pipe.queue(b"cd".to_vec());
         assert_eq!(body.read(9).unwrap(), Chunk::Bytes(b"cd".to_vec()));
-        assert_eq!(body.read(9).unwrap(), Chunk::Later);
+        assert!(matches!(body.read(9).unwrap(), Chunk::Later(_)));
         pipe.close(true);
         assert_eq!(body.read(9).unwrap(), Chunk::Bytes(b"e".to_vec()));
         assert_eq!(body.read(9).unwrap(), Chunk::End);

@@ -41,6 +41,11 @@ use crate::options::{Mode, Policy};
 use crate::redirect::{Hop, names_signature};
 use crate::request::Request;
 use crate::store::{Kept, Store};
+use crate::wake::Ticket;
+
+/// Bytes from upstream that wait in memory before reading from it stops, and goes on.
+const BACKLOG_HIGH: usize = 1 << 20;
+const BACKLOG_LOW: usize = 256 << 10;
 
 /// The options, for one request.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,8 +67,8 @@ pub enum Step {
     Forward(Forward),
     /// Decide again with `patient`, off the hot path: a large file has to be read.
     Read,
-    /// Somebody fetches this; decide again when there is news of that flight.
-    Wait,
+    /// Somebody fetches this; decide again when the ticket rings.
+    Wait(Ticket),
     /// It is an upload: pass its body through [`Exchange::write`] and [`Exchange::end`], and decide
     /// again.
     Take,
@@ -92,8 +97,8 @@ pub enum Reply {
     },
     /// Answer this in its place.
     Answer(Answer),
-    /// It leads to the thing itself, which is being fetched: [`Exchange::decide`] at news of it.
-    Wait,
+    /// It leads to the thing itself, which is being fetched; [`Exchange::decide`] when the ticket rings.
+    Wait(Ticket),
 }
 
 /// What is there in case upstream has nothing better.
@@ -112,11 +117,11 @@ struct Sharing {
     lead: Option<Lead>,
     /// It waits for somebody.
     seat: Option<Seat>,
-    /// The flight that it leads, or has a seat in, or had.
-    number: Option<u64>,
     /// It asks for itself, since what others fetched was for them alone.
     alone: bool,
-    /// It leads, and another process may have changed the tree since that was looked at.
+    /// How many flights had ended when the tree was last looked at.
+    ended: u64,
+    /// It leads, and somebody may have changed the tree since that was looked at.
     look_again: bool,
     /// It waited for another one's fetch that then changed the tree.
     joined: bool,
@@ -276,6 +281,16 @@ impl Exchange {
         self.flight.as_ref().map_or(0, Flight::backlog)
     }
 
+    /// Whether too much waits in memory for slow clients: then nothing is to be read from upstream
+    /// until the ticket rings. `held`: nothing is being read already.
+    #[must_use]
+    pub fn pace(&self, held: bool) -> Option<Ticket> {
+        let most = if held { BACKLOG_LOW } else { BACKLOG_HIGH };
+        let flight = self.flight.as_ref().filter(|f| f.backlog() > most)?;
+        let ticket = flight.demand().ticket();
+        (flight.backlog() > most).then_some(ticket)
+    }
+
     /// Upstream is done with the body. `clean`: a connection that closed did so in good order.
     /// Returns whether the body is whole, that is, whether the client may be told so.
     pub fn end(&mut self, clean: bool) -> bool {
@@ -371,6 +386,7 @@ impl Exchange {
     /// Lets the clients see the end of the body: whole, or cut.
     pub fn close(&mut self, whole: bool) {
         self.count_rest(Some("client-left"));
+        self.tally.close();
         self.visit = None;
         // What wasn't committed is dropped here; the clients read on through the pipe.
         let begun = self.flight.is_some();

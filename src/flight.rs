@@ -17,6 +17,7 @@ use crate::pipe::Pipe;
 use crate::place::Temp;
 use crate::store::{Kept, Store};
 use crate::tree::Stat;
+use crate::wake::Signal;
 use crate::writer::{Failure, Writer};
 
 /// A status with a larger body than this, bytes, is passed on without being stored.
@@ -63,10 +64,10 @@ pub enum Storing {
 }
 
 impl Flight {
-    /// Begins. Where the file can't be made, the body passes on without it.
+    /// Begins. `demand` is rung when less of it may be wanted. Where the file can't be made, the body passes on without it.
     pub fn begin(
         store: &Store,
-        number: u64,
+        demand: Signal,
         storing: Storing,
         decode: bool,
         announced: Option<u64>,
@@ -82,7 +83,7 @@ impl Flight {
         };
         let announced_body = announced.filter(|_| !decode);
         let status = matches!(storing, Storing::Link(_) | Storing::Slash);
-        let mut pipe = Pipe::new(number, file, announced_body);
+        let mut pipe = Pipe::new(demand, file, announced_body);
         if !(decode || status) {
             pipe = pipe.plain();
         }
@@ -151,6 +152,12 @@ impl Flight {
             Keep::File { temp, .. } => Some(temp.name()),
             Keep::Nothing | Keep::Status { .. } => None,
         }
+    }
+
+    /// Rung when less of it may be wanted, or memory becomes free.
+    #[must_use]
+    pub fn demand(&self) -> &Signal {
+        self.pipe.demand()
     }
 
     /// How many clients read it.

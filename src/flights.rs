@@ -13,24 +13,23 @@ use crate::abroad::Claim;
 use crate::cache_status::Forwarded;
 use crate::meta::{Millis, Record};
 use crate::pipe::Pipe;
+use crate::wake::{Signal, Ticket};
 
 /// A flight of which nothing has come for so long takes nobody else on board: a connection may be
 /// dead without anybody being told, and a new one works.
 const STUCK: Millis = 30_000;
 
-/// Of the process: the options may change, and with them the store. 0 is no flight.
-static NUMBERS: AtomicU64 = AtomicU64::new(1);
-
 /// All flights, by URL.
 #[derive(Debug, Default)]
 pub struct Flights {
     underway: Mutex<HashMap<String, Vec<Arc<Underway>>>>,
+    /// How many have ended.
+    ended: AtomicU64,
 }
 
 /// One request that is on its way upstream for everybody.
 #[derive(Debug)]
 pub struct Underway {
-    number: u64,
     url: String,
     /// What of the request is known to select among variants.
     selecting: Vec<(String, String)>,
@@ -38,6 +37,10 @@ pub struct Underway {
     /// When something last came of it.
     moved: AtomicI64,
     progress: Mutex<Progress>,
+    /// Rung when that changes.
+    news: Signal,
+    /// Rung when less of it may be wanted: a seat is given up, a reader leaves or catches up.
+    demand: Signal,
 }
 
 /// How far it has come.
@@ -112,12 +115,13 @@ impl Flights {
             return Joined::Seat(Seat::take(found));
         }
         let begun = Arc::new(Underway {
-            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             url: url.to_owned(),
             selecting: selecting.to_vec(),
             seats: AtomicUsize::new(0),
             moved: AtomicI64::new(now),
             progress: Mutex::new(Progress::Asked),
+            news: Signal::default(),
+            demand: Signal::default(),
         });
         same.push(Arc::clone(&begun));
         Joined::Lead(Lead {
@@ -125,6 +129,13 @@ impl Flights {
             underway: begun,
             claim: None,
         })
+    }
+
+    /// How many flights have ended so far. Where that changes between a look at the tree and the lead of
+    /// a new flight, the tree may have, too.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// Whether a URL is being fetched.
@@ -153,12 +164,6 @@ impl Underway {
 }
 
 impl Lead {
-    /// Tells flights apart.
-    #[must_use]
-    pub fn number(&self) -> u64 {
-        self.underway.number
-    }
-
     /// The URL.
     #[must_use]
     pub fn url(&self) -> &str {
@@ -180,6 +185,12 @@ impl Lead {
     #[must_use]
     pub fn is_claimed(&self) -> bool {
         self.claim.is_some()
+    }
+
+    /// Rung when less of it may be wanted.
+    #[must_use]
+    pub fn demand(&self) -> &Signal {
+        &self.underway.demand
     }
 
     /// A seat in one's own flight.
@@ -214,6 +225,7 @@ impl Lead {
     /// The body is arriving, for everybody in this process.
     pub fn arriving(&self, arrival: Arrival) {
         *self.underway.progress.lock() = Progress::Arriving(arrival);
+        self.underway.news.ring();
     }
 
     /// The body is arriving in a file of that name, for other processes.
@@ -236,6 +248,7 @@ impl Drop for Lead {
     fn drop(&mut self) {
         // First, so that who leads next in this process can claim it.
         self.claim = None;
+        self.all.ended.fetch_add(1, Ordering::Release);
         let mut underway = self.all.underway.lock();
         if let Some(same) = underway.get_mut(&self.underway.url) {
             same.retain(|u| !Arc::ptr_eq(u, &self.underway));
@@ -243,10 +256,14 @@ impl Drop for Lead {
                 underway.remove(&self.underway.url);
             }
         }
+        drop(underway);
         let mut progress = self.underway.progress.lock();
         if !matches!(*progress, Progress::Over(_)) {
             *progress = Progress::Over(Outcome::Again);
         }
+        drop(progress);
+        // Last: who looks again finds the way free.
+        self.underway.news.ring();
     }
 }
 
@@ -256,22 +273,23 @@ impl Seat {
         Self(Arc::clone(underway))
     }
 
-    /// Tells flights apart.
-    #[must_use]
-    pub fn number(&self) -> u64 {
-        self.0.number
+    /// How far it has come, and a ticket that rings when it comes further.
+    pub fn progress(&self) -> (Progress, Ticket) {
+        let ticket = self.0.news.ticket();
+        (self.0.progress(), ticket)
     }
 
-    /// How far it has come.
+    /// Whether it is a seat in that flight.
     #[must_use]
-    pub fn progress(&self) -> Progress {
-        self.0.progress()
+    pub fn is_in(&self, lead: &Lead) -> bool {
+        Arc::ptr_eq(&self.0, &lead.underway)
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         self.0.seats.fetch_sub(1, Ordering::Relaxed);
+        self.0.demand.ring();
     }
 }
 
@@ -300,12 +318,15 @@ mod tests {
         let other = lead(&flights, "v");
         let (second, third) = (seat(&flights, "u"), seat(&flights, "u"));
         assert_eq!((first.seats(), other.seats()), (2, 0));
-        assert_eq!(second.number(), first.number());
+        assert!(second.is_in(&first));
         drop(third);
         assert_eq!(first.seats(), 1);
+        let (progress, mut ticket) = second.progress();
+        assert!(matches!(progress, Progress::Asked) && !ticket.has_rung());
         first.over(Outcome::Failed("x".into()), false);
+        assert!(ticket.has_rung());
         let failed = Outcome::Failed("x".into());
-        assert!(matches!(second.progress(), Progress::Over(o) if o == failed));
+        assert!(matches!(second.progress().0, Progress::Over(o) if o == failed));
         drop(lead(&flights, "u"));
     }
 
@@ -314,10 +335,26 @@ mod tests {
         let flights = Arc::new(Flights::default());
         let first = lead(&flights, "u");
         let second = seat(&flights, "u");
+        let (_, mut ticket) = second.progress();
         drop(first);
-        assert!(matches!(second.progress(), Progress::Over(Outcome::Again)));
+        assert!(ticket.has_rung());
+        assert!(matches!(
+            second.progress().0,
+            Progress::Over(Outcome::Again)
+        ));
         drop(lead(&flights, "u"));
         assert!(flights.underway.lock().is_empty());
+    }
+
+    #[test]
+    fn who_leads_learns_that_somebody_left() {
+        let flights = Arc::new(Flights::default());
+        let first = lead(&flights, "u");
+        let second = seat(&flights, "u");
+        let mut ticket = first.demand().ticket();
+        assert!(first.is_awaited() && !ticket.has_rung());
+        drop(second);
+        assert!(ticket.has_rung() && !first.is_awaited());
     }
 
     #[test]
@@ -327,7 +364,7 @@ mod tests {
         let Joined::Lead(second) = flights.join("u", &[], 0, |_| false) else {
             panic!("another variant is another flight");
         };
-        assert_ne!(first.number(), second.number());
+        assert!(!Arc::ptr_eq(&first.underway, &second.underway));
         drop(first);
         drop(seat(&flights, "u"));
         drop(second);
@@ -347,6 +384,6 @@ mod tests {
         let Joined::Lead(second) = at(35_000) else {
             panic!("the first is stuck");
         };
-        assert!(matches!(at(35_000), Joined::Seat(seat) if seat.number() == second.number()));
+        assert!(matches!(at(35_000), Joined::Seat(seat) if seat.is_in(&second)));
     }
 }

@@ -110,7 +110,7 @@ pub fn forecast(
                 words,
             }
         }
-        Step::Forward(_) | Step::Read | Step::Wait | Step::Take => {
+        Step::Forward(_) | Step::Read | Step::Wait(_) | Step::Take => {
             let status = exchange.status();
             Forecast {
                 hit: false,

@@ -9,9 +9,11 @@ mod report;
 mod save;
 mod siblings;
 mod tally;
+mod unfinished;
 
 pub use report::{Bytes, Miss, Reason, Report, Totals};
 pub use tally::{Meter, Tally};
+pub use unfinished::Unfinished;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -21,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 
 use self::siblings::Siblings;
+use self::unfinished::Underway;
 use crate::cache_status::CacheStatus;
 use crate::freshness::clock;
 use crate::meta::Millis;
@@ -174,22 +177,26 @@ pub struct Account {
     from_tree: AtomicU64,
     from_upstream: AtomicU64,
     rows: Mutex<Rows>,
-    /// Rows are kept for each URL, not for the reason alone.
+    /// Rows are kept for each URL and method, not for the reason alone.
     by_url: bool,
+    /// What is being fetched without a client.
+    underway: Underway,
 }
+
+/// URL, method and reason.
+type Key = (String, String, &'static str);
 
 #[derive(Debug, Default)]
 struct Rows {
-    by: HashMap<(String, &'static str), Arc<Row>>,
+    by: HashMap<Key, Arc<Row>>,
     text: usize,
     omitted: u64,
 }
 
-/// Requests that were not served from the tree alone: of one URL for one reason.
+/// Requests that were not served from the tree alone: of one URL, by one method, for one reason.
 #[derive(Debug, Default)]
 pub struct Row {
     /// Of the first of them.
-    method: String,
     status: u16,
     cache_status: String,
     count: AtomicU64,
@@ -215,29 +222,29 @@ impl Account {
 
     /// The row of a request. `None`: there are too many. `counts`: it is a client's.
     fn row(&self, asked: &Asked<'_>, reason: &'static str, counts: bool) -> Option<Arc<Row>> {
-        let url = if self.by_url {
-            (asked.url)()
+        let (url, method) = if self.by_url {
+            ((asked.url)(), asked.method.to_owned())
         } else {
-            String::new()
+            Default::default()
         };
         let mut rows = self.rows.lock();
-        let key = (url, reason);
+        let key = (url, method, reason);
+        let text = key.0.len() + key.1.len();
         if let Some(found) = rows.by.get(&key) {
             found.count.fetch_add(u64::from(counts), Relaxed);
             return Some(Arc::clone(found));
         }
-        if rows.by.len() >= ROWS || rows.text + key.0.len() > TEXT {
+        if rows.by.len() >= ROWS || rows.text + text > TEXT {
             rows.omitted += u64::from(counts);
             return None;
         }
         let made = Arc::new(Row {
-            method: asked.method.to_owned(),
             status: asked.status,
             cache_status: asked.cache_status.to_string(),
             count: AtomicU64::new(u64::from(counts)),
             ..Row::default()
         });
-        rows.text += key.0.len();
+        rows.text += text;
         rows.by.insert(key, Arc::clone(&made));
         Some(made)
     }

@@ -22,7 +22,7 @@
 //!    reading and parsing of what is still as it was. Every other request it leaves alone. Over HTTP/2
 //!    some requests of a connection are hits and others are not: [`multiplex`] parts them.
 //! 5. **Together.** Who wants what is being fetched takes a seat in that flight ([`flights`]) and
-//!    reads along while it grows ([`growing`], [`pipe`]); what another process fetches is a flight, too ([`abroad`]). A range of what isn't there has the whole
+//!    reads along while it grows ([`growing`], [`pipe`]); what another process fetches is a flight, too ([`abroad`]). Who waits holds a ticket that the next change rings ([`wake`]). A range of what isn't there has the whole
 //!    fetched behind it, by an exchange without a client.
 //! 6. **Upstream.** Otherwise the request goes on, with validators of our own or with none, in a
 //!    coding that can be stored ([`coding`]). [`origins`] remembers which origin is dead.
@@ -115,6 +115,7 @@ pub mod tree;
 pub mod troubles;
 pub mod upload;
 pub mod verify;
+pub mod wake;
 pub mod way;
 pub mod writer;
 

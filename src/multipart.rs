@@ -123,7 +123,7 @@ mod tests {
                     all.extend(bytes);
                 }
                 Chunk::End => break,
-                Chunk::Later => panic!("all of it is there"),
+                Chunk::Later(_) => panic!("all of it is there"),
             }
         }
         assert_eq!(String::from_utf8(all).unwrap(), expected);

@@ -120,6 +120,21 @@ impl Multiplex {
         self.closed = true;
     }
 
+    /// Tells the client to begin no more requests (RFC 9113 section 6.8). The connection is over once it
+    /// has heard that, and has got all answers.
+    pub fn last(&mut self, room: bool, now: Millis) -> Turn {
+        if let Outer::Open(connection) = &mut self.outer {
+            connection.graceful_shutdown();
+        }
+        self.turn(room, now)
+    }
+
+    /// Whether all requests are answered.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.streams.is_empty()
+    }
+
     fn turn(&mut self, room: bool, now: Millis) -> Turn {
         let waker = Waker::from(Arc::clone(&self.woken));
         let mut context = Context::from_waker(&waker);

@@ -5,20 +5,15 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use crate::body::{Chunk, read_at};
-
-/// How long a reader waits for bytes that are just being written.
-const PATIENCE: Duration = Duration::from_secs(1);
+use crate::wake::Signal;
 
 /// One body under way.
 #[derive(Debug)]
 pub struct Pipe {
-    /// Of the flight, by which readers learn that there is more.
-    number: u64,
     file: Option<File>,
     /// Of a body whose length was announced, the last byte is held back until it is closed: who
     /// has all of it finds it in the tree.
@@ -26,8 +21,10 @@ pub struct Pipe {
     /// What comes from upstream goes to the clients as it is, and when it comes.
     plain: bool,
     state: Mutex<State>,
-    /// Something that was handed over can be read.
-    moved: Condvar,
+    /// Rung when there is more to read, or no more will come.
+    news: Signal,
+    /// Rung when a reader leaves, or memory becomes free: the flight's, where others share it.
+    demand: Signal,
 }
 
 #[derive(Debug, Default)]
@@ -73,16 +70,17 @@ impl State {
 
 impl Pipe {
     /// Through a file, which the writer fills by [`Pipe::wrote`], or through memory. `announced` is
-    /// the length of the body in bytes, where it is known; `number` the flight's.
+    /// the length of the body in bytes, where it is known; `demand` is rung when a reader leaves, or
+    /// memory becomes free.
     #[must_use]
-    pub fn new(number: u64, file: Option<File>, announced: Option<u64>) -> Self {
+    pub fn new(demand: Signal, file: Option<File>, announced: Option<u64>) -> Self {
         Self {
-            number,
             announced: announced.filter(|_| file.is_some()),
             file,
             plain: false,
             state: Mutex::default(),
-            moved: Condvar::new(),
+            news: Signal::default(),
+            demand,
         }
     }
 
@@ -93,10 +91,10 @@ impl Pipe {
         self
     }
 
-    /// The flight's number.
+    /// Rung when a reader leaves, or memory becomes free.
     #[must_use]
-    pub fn number(&self) -> u64 {
-        self.number
+    pub fn demand(&self) -> &Signal {
+        &self.demand
     }
 
     /// The length of the whole body in bytes, where it is known and the body is being stored.
@@ -115,7 +113,8 @@ impl Pipe {
         let mut state = self.state.lock();
         state.written += bytes;
         state.queue_at = state.written;
-        self.moved.notify_all();
+        drop(state);
+        self.news.ring();
     }
 
     /// Bytes that lie in the file.
@@ -129,7 +128,8 @@ impl Pipe {
         let mut state = self.state.lock();
         state.queue.push_back(bytes);
         state.trim();
-        self.moved.notify_all();
+        drop(state);
+        self.news.ring();
     }
 
     /// Bytes that wait in memory for the slowest reader.
@@ -147,6 +147,7 @@ impl Pipe {
     /// No more will come: all of it was there, or it was cut.
     pub fn close(&self, whole: bool) {
         self.state.lock().end = if whole { End::Whole } else { End::Cut };
+        self.news.ring();
     }
 
     /// A reader from byte `first` on, up to byte `end` (exclusive) where that is given.
@@ -180,16 +181,12 @@ impl Drop for Reader {
         let mut state = self.pipe.state.lock();
         state.readers.remove(&self.id);
         state.trim();
+        drop(state);
+        self.pipe.demand.ring();
     }
 }
 
 impl Reader {
-    /// The flight's number.
-    #[must_use]
-    pub fn number(&self) -> u64 {
-        self.pipe.number
-    }
-
     /// Bytes still to be read, where the end is known.
     #[must_use]
     pub fn remaining(&self) -> Option<u64> {
@@ -212,7 +209,13 @@ impl Reader {
         true
     }
 
-    /// Reads up to `most` bytes. Waits for a moment for what has come and isn't written yet.
+    /// Whether bytes have come that it has not read.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.at < self.pipe.state.lock().handed
+    }
+
+    /// Reads up to `most` bytes. Where there are none, the ticket was taken before that was found.
     ///
     /// # Errors
     /// `UnexpectedEof` where the fetch broke off.
@@ -222,12 +225,7 @@ impl Reader {
         }
         let left = self.end.map_or(u64::MAX, |end| end - self.at);
         let most = most.min(usize::try_from(left).unwrap_or(usize::MAX));
-        let mut state = self.pipe.state.lock();
-        while self.at < state.handed && self.at >= state.queue_at + state.queued() {
-            if self.pipe.moved.wait_for(&mut state, PATIENCE).timed_out() {
-                return Ok(Chunk::Later);
-            }
-        }
+        let state = self.pipe.state.lock();
         let end = match self.pipe.announced {
             Some(all) if state.end == End::Open && state.queue.is_empty() => {
                 state.written.min(all.saturating_sub(1))
@@ -244,7 +242,7 @@ impl Reader {
             return Ok(Chunk::Bytes(bytes));
         }
         if self.at < state.written && self.pipe.file.is_some() {
-            return Ok(Chunk::Later);
+            return Ok(self.later(&state));
         }
         if let Some(bytes) = queued(&state, self.at, most) {
             drop(state);
@@ -252,18 +250,29 @@ impl Reader {
             return Ok(Chunk::Bytes(bytes));
         }
         match state.end {
-            End::Open => Ok(Chunk::Later),
+            End::Open => Ok(self.later(&state)),
             // A part that the body hasn't is a body that was cut.
             End::Whole if self.end.is_none() => Ok(Chunk::End),
             End::Whole | End::Cut => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
 
+    /// Taken while nothing can change, so that every later change rings it.
+    fn later(&self, _: &State) -> Chunk {
+        Chunk::Later(self.pipe.news.ticket())
+    }
+
     fn moved(&mut self, bytes: usize) {
         self.at += bytes as u64;
         let mut state = self.pipe.state.lock();
         state.readers.insert(self.id, self.at);
+        let queued = state.queue.len();
         state.trim();
+        let freed = state.queue.len() < queued;
+        drop(state);
+        if freed {
+            self.pipe.demand.ring();
+        }
     }
 }
 
@@ -293,17 +302,21 @@ mod tests {
         file
     }
 
+    fn is_later(body: &mut Reader) -> bool {
+        matches!(body.read(9).unwrap(), Chunk::Later(_))
+    }
+
     fn bytes(bytes: &[u8]) -> Chunk {
         Chunk::Bytes(bytes.to_vec())
     }
 
     #[test]
     fn the_last_byte_waits_for_the_end() {
-        let pipe = Arc::new(Pipe::new(1, Some(file(b"abc")), Some(3)));
+        let pipe = Arc::new(Pipe::new(Signal::default(), Some(file(b"abc")), Some(3)));
         let mut body = pipe.reader(0, None);
         pipe.wrote(3);
         assert_eq!(body.read(9).unwrap(), bytes(b"ab"));
-        assert_eq!(body.read(9).unwrap(), Chunk::Later);
+        assert!(is_later(&mut body));
         pipe.close(true);
         assert_eq!(body.read(9).unwrap(), bytes(b"c"));
         assert_eq!(body.read(9).unwrap(), Chunk::End);
@@ -311,9 +324,9 @@ mod tests {
 
     #[test]
     fn the_file_first_and_memory_behind_for_each_reader() {
-        let pipe = Arc::new(Pipe::new(1, Some(file(b"abc")), None));
+        let pipe = Arc::new(Pipe::new(Signal::default(), Some(file(b"abc")), None));
         let mut first = pipe.reader(0, None);
-        assert_eq!(first.read(9).unwrap(), Chunk::Later);
+        assert!(is_later(&mut first));
         pipe.wrote(3);
         let mut second = pipe.reader(0, None);
         pipe.queue(b"de".to_vec());
@@ -330,19 +343,19 @@ mod tests {
         assert_eq!(pipe.backlog(), 1);
         drop(second);
         assert_eq!((pipe.backlog(), pipe.readers()), (0, 1));
-        assert_eq!(first.read(2).unwrap(), Chunk::Later);
+        assert!(is_later(&mut first));
         pipe.close(true);
         assert_eq!(first.read(2).unwrap(), Chunk::End);
     }
 
     #[test]
     fn a_part_ends_before_the_whole_does() {
-        let pipe = Arc::new(Pipe::new(1, Some(file(b"abcdef")), Some(6)));
+        let pipe = Arc::new(Pipe::new(Signal::default(), Some(file(b"abcdef")), Some(6)));
         let mut part = pipe.reader(2, Some(4));
         assert_eq!(part.remaining(), Some(2));
         pipe.wrote(3);
         assert_eq!(part.read(9).unwrap(), bytes(b"c"));
-        assert_eq!(part.read(9).unwrap(), Chunk::Later);
+        assert!(is_later(&mut part));
         pipe.wrote(1);
         assert_eq!(part.read(9).unwrap(), bytes(b"d"));
         assert_eq!(part.read(9).unwrap(), Chunk::End);
@@ -350,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_cut_is_an_error_for_everybody() {
-        let pipe = Arc::new(Pipe::new(1, Some(file(b"abc")), Some(6)));
+        let pipe = Arc::new(Pipe::new(Signal::default(), Some(file(b"abc")), Some(6)));
         let (mut whole, mut part) = (pipe.reader(0, None), pipe.reader(1, Some(5)));
         pipe.wrote(3);
         pipe.close(false);
@@ -363,13 +376,13 @@ mod tests {
 
     #[test]
     fn what_comes_next_is_passed_on_but_for_the_last_byte() {
-        let pipe = Arc::new(Pipe::new(1, Some(file(b"abcdef")), Some(6)).plain());
+        let pipe = Arc::new(Pipe::new(Signal::default(), Some(file(b"abcdef")), Some(6)).plain());
         let (mut first, mut late) = (pipe.reader(0, None), pipe.reader(0, None));
         let mut part = pipe.reader(0, Some(4));
         assert!(first.pass_on(2) && !part.pass_on(2));
         pipe.handed(2);
         pipe.wrote(2);
-        assert_eq!(first.read(9).unwrap(), Chunk::Later);
+        assert!(is_later(&mut first));
         assert!(!late.pass_on(2), "it has something to read before that");
         assert_eq!(late.read(9).unwrap(), bytes(b"ab"));
         assert!(!first.pass_on(4), "the last byte is among them");
@@ -379,26 +392,65 @@ mod tests {
         for body in [&mut first, &mut late] {
             assert_eq!(body.read(9).unwrap(), bytes(b"cdef"));
         }
-        let decoded = Arc::new(Pipe::new(1, None, None));
+        let decoded = Arc::new(Pipe::new(Signal::default(), None, None));
         assert!(!decoded.reader(0, None).pass_on(1));
     }
 
     #[test]
-    fn a_reader_waits_for_what_is_being_written() {
-        let pipe = Arc::new(Pipe::new(1, Some(file(b"abc")), None));
+    fn what_has_come_and_is_not_written_yet_rings_when_it_is() {
+        let pipe = Arc::new(Pipe::new(Signal::default(), Some(file(b"abc")), None));
         let mut body = pipe.reader(0, None);
+        assert!(!body.is_behind());
         pipe.handed(3);
-        let writer = std::thread::spawn({
-            let pipe = Arc::clone(&pipe);
-            move || pipe.wrote(3)
-        });
+        assert!(body.is_behind());
+        let Chunk::Later(mut ticket) = body.read(9).unwrap() else {
+            panic!("nothing is written");
+        };
+        assert!(!ticket.has_rung());
+        pipe.wrote(3);
+        assert!(ticket.has_rung());
         assert_eq!(body.read(9).unwrap(), bytes(b"abc"));
-        writer.join().unwrap();
+        assert!(!body.is_behind());
+    }
+
+    #[test]
+    fn every_change_rings() {
+        let pipe = Arc::new(Pipe::new(Signal::default(), None, None));
+        let mut body = pipe.reader(0, None);
+        let mut later = || match body.read(9).unwrap() {
+            Chunk::Later(ticket) => ticket,
+            other => panic!("{other:?}"),
+        };
+        let mut ticket = later();
+        pipe.queue(b"a".to_vec());
+        assert!(ticket.has_rung());
+        assert_eq!(body.read(9).unwrap(), bytes(b"a"));
+        let Chunk::Later(mut ticket) = body.read(9).unwrap() else {
+            panic!("there is no more");
+        };
+        pipe.close(true);
+        assert!(ticket.has_rung());
+    }
+
+    #[test]
+    fn who_fetches_learns_that_memory_is_free_and_that_a_reader_left() {
+        let demand = Signal::default();
+        let pipe = Arc::new(Pipe::new(demand.clone(), None, None));
+        let mut body = pipe.reader(0, None);
+        pipe.queue(b"abc".to_vec());
+        let mut ticket = demand.ticket();
+        assert_eq!(body.read(1).unwrap(), bytes(b"a"));
+        assert!(!ticket.has_rung(), "the piece is still needed");
+        assert_eq!(body.read(9).unwrap(), bytes(b"bc"));
+        assert!(ticket.has_rung() && pipe.backlog() == 0);
+        let mut ticket = demand.ticket();
+        drop(body);
+        assert!(ticket.has_rung() && pipe.readers() == 0);
     }
 
     #[test]
     fn memory_without_readers_is_let_go() {
-        let pipe = Arc::new(Pipe::new(1, None, Some(3)));
+        let pipe = Arc::new(Pipe::new(Signal::default(), None, Some(3)));
         pipe.queue(b"abc".to_vec());
         assert_eq!(pipe.backlog(), 0);
     }

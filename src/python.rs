@@ -15,6 +15,7 @@ mod listed;
 mod multiplex;
 mod request;
 mod tree;
+mod wake;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -31,6 +32,7 @@ use self::listed::{Counts, Entry, Forecast, Miss, Pruned, Removed, Shown, Stats,
 use self::multiplex::Multiplex;
 use self::request::Request;
 use self::tree::{Tree, Upload};
+use self::wake::{Bell, Ticket};
 use crate::budget::Budget;
 use crate::error::Error;
 use crate::exchange::Settings;
@@ -122,16 +124,6 @@ impl Cache {
     }
 
     #[getter]
-    fn watching(&self) -> bool {
-        self.store.abroad.is_watching()
-    }
-
-    fn look_abroad(&self, py: Python<'_>) -> Vec<u64> {
-        let store = &self.store;
-        py.detach(|| store.abroad.look(&store.tree, clock()))
-    }
-
-    #[getter]
     fn offline(&self) -> bool {
         self.settings.mode == options::Mode::Offline
     }
@@ -139,7 +131,7 @@ impl Cache {
     #[pyo3(signature = (request, *, run=None))]
     fn exchange(&self, request: PyRef<'_, Request>, run: Option<&str>) -> Exchange {
         let store = Arc::clone(&self.store);
-        let ours = self.host.is_meant(&request.0);
+        let ours = request.0.way == Way::Straight || self.host.is_meant(&request.0);
         let inner = crate::exchange::Exchange::new(store, self.settings, request.0.clone());
         Exchange(Mutex::new(if ours {
             inner.visiting(Arc::clone(&self.host))
@@ -163,7 +155,7 @@ impl Cache {
         connect: bool,
     ) -> PyResult<Lane> {
         let start = Start {
-            way: Way::of(mode, own),
+            way: Way::of(mode, own, false),
             origin: host.zip(port),
             scheme: request::scheme(scheme.unwrap_or("http"))?,
             sni,
@@ -253,6 +245,8 @@ fn system_ca_bundle() -> Option<PathBuf> {
 mod _core {
     #[pymodule_export]
     use super::{Answer, Body, Cache, Exchange, Forward, Pause, Request, Streamed};
+    #[pymodule_export]
+    use super::{Bell, Ticket};
     #[pymodule_export]
     use super::{Counts, Entry, Forecast, Miss, Pruned, Removed, Shown, Stats, Verified};
     #[pymodule_export]

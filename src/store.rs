@@ -34,7 +34,7 @@ const VARIANTS: usize = 16;
 #[derive(Debug)]
 pub struct Store {
     /// The folder.
-    pub tree: Tree,
+    pub tree: Arc<Tree>,
     /// What has been said of it.
     pub troubles: Troubles,
     /// Files that were read for their digest.
@@ -101,7 +101,7 @@ impl Store {
 
     fn new(tree: Tree, passive: bool) -> Self {
         Self {
-            tree,
+            tree: Arc::new(tree),
             troubles: Troubles::default(),
             digests: Digests::default(),
             origins: Origins::default(),

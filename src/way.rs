@@ -11,15 +11,19 @@ pub enum Way {
     Addressed,
     /// It is the proxy itself that asks.
     Circular,
+    /// The client takes the proxy for the site: it asks the proxy itself.
+    Straight,
 }
 
 impl Way {
     /// By the type of mitmproxy's mode, such as `transparent`; `own`: the connection is one of the
-    /// proxy's own. In a mode that isn't known, an address is taken for nobody's but its own.
+    /// proxy's own; `straight`: the request is for the proxy itself. In a mode that isn't known, an
+    /// address is taken for nobody's but its own.
     #[must_use]
-    pub fn of(mode: &str, own: bool) -> Self {
+    pub fn of(mode: &str, own: bool, straight: bool) -> Self {
         match mode {
             _ if own => Self::Circular,
+            _ if straight => Self::Straight,
             "transparent" | "local" | "wireguard" | "tun" => Self::Addressed,
             _ => Self::Named,
         }
@@ -33,11 +37,13 @@ mod tests {
     #[test]
     fn the_mode_tells() {
         for mode in ["transparent", "local", "wireguard", "tun"] {
-            assert_eq!(Way::of(mode, false), Way::Addressed);
+            assert_eq!(Way::of(mode, false, false), Way::Addressed);
         }
         for mode in ["regular", "upstream", "reverse", "socks5", "of-tomorrow"] {
-            assert_eq!(Way::of(mode, false), Way::Named);
+            assert_eq!(Way::of(mode, false, false), Way::Named);
+            assert_eq!(Way::of(mode, false, true), Way::Straight);
+            assert_eq!(Way::of(mode, true, true), Way::Circular);
         }
-        assert_eq!(Way::of("transparent", true), Way::Circular);
+        assert_eq!(Way::of("transparent", true, false), Way::Circular);
     }
 }

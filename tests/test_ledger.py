@@ -73,6 +73,18 @@ def sums(report: dict[str, Any]) -> tuple[int, int, int, int]:
     return report["requests"], report["hits"], sent["tree"], sent["upstream"]
 
 
+def test_head_and_get_apart(run: Run, origin: Origin, host: str) -> None:
+    """The same URL by two methods is two things."""
+    url = f"https://{host}/a"
+    origin.route(url, b"12345")
+    for method in ("HEAD", "HEAD", "GET"):
+        run.fetch(url, method)
+    found = {m["method"]: (m["count"], m["bytes"]) for m in run.report()["misses"]}
+    assert found == {"HEAD": (2, 0), "GET": (1, 5)}
+    reasons = {(m["url"], m["reason"]) for m in run.report()["misses"]}
+    assert reasons == {(url, "uri-miss")}
+
+
 def test_two_runs_at_once(shared_proxy: Proxy, origin: Origin, host: str) -> None:
     """A mix of hits, ranges, HEAD, conditions and misses; each run gets its own."""
     runs = [Run(shared_proxy), Run(shared_proxy)]

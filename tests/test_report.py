@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cachy.cli.report import Report, save, show
+from cachy.cli.report import Report, markdown, save, show
 
 LONG = "https://h.example/" + "x" * 300
 
@@ -76,6 +76,44 @@ def test_nothing_asked() -> None:
     show(Report("true", 0, 0.0, counted), Console(file=out))
     assert out.getvalue() == (
         "cachy: 0 requests, 0 from the tree; 0 B from the tree, 0 B from upstream; 0.0 s\n"
+    )
+
+
+def test_methods() -> None:
+    """What was asked for by HEAD and by GET is two things."""
+    url = "https://h.example/a"
+    counted = {**COUNTED, "misses": [miss(url), miss(url, method="HEAD", bytes=0)], "omitted": 0}
+    out = StringIO()
+    report = Report("make", 0, 1.0, counted)
+    show(report, Console(file=out, highlight=False, markup=False))
+    get, head = out.getvalue().splitlines()[2:]
+    assert get.endswith(f"was not in the tree  {url}")
+    assert head.endswith(f"was not in the tree  HEAD {url}")
+    assert f"| `HEAD {url}` |" in markdown(report)
+
+
+def test_what_the_proxy_did_not_finish() -> None:
+    """Where something of it had come; and what to try where the proxy saw nothing."""
+    fetches = [
+        {"url": "https://h.example/a|b", "received": 1_500_000, "length": 20_000_000},
+        {"url": "https://h.example/b", "received": 10, "length": None},
+        {"url": "https://h.example/c", "received": 0, "length": None},
+    ]
+    counted = {"requests": 0, "hits": 0, "misses": [], "unfinished": fetches}
+    report = Report("make", 0, 1.0, counted, "try this")
+    out = StringIO()
+    show(report, Console(file=out, highlight=False, markup=False))
+    begins = "cachy: not whole when the command ended, so not stored: "
+    assert out.getvalue().splitlines()[1:] == [
+        "cachy: try this",
+        f"{begins}1.5 MB of 20.0 MB  https://h.example/a|b",
+        f"{begins}10 B  https://h.example/b",
+    ]
+    text = markdown(report)
+    assert "\n\nTry this.\n\n" in text
+    assert text.endswith(
+        "Not whole when the command ended, so not stored:\n\n"
+        "- 1.5 MB of 20.0 MB: `https://h.example/a%7Cb`\n- 10 B: `https://h.example/b`\n\n"
     )
 
 

@@ -29,8 +29,7 @@ class Started:
         self.place = folder / "temporary"
         self.place.mkdir()
         env = command.env | {"TMPDIR": str(self.place)} | more
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = command.start(*words, env=env, **pipes)
+        self.process = command.start(*words, env=env)
 
     def others(self) -> list[int]:
         """The living processes that it has started."""

@@ -291,7 +291,7 @@ def test_the_end(command: Cachy, origin: Origin, host: str, tmp_path: Path) -> N
         for _ in range(4):
             fetch(served, url)
         assert len(workers) == 2
-        served.process.send_signal(signal.SIGHUP)
+        served.process.send_signal(signal.SIGTERM)
         assert served.process.wait(10) == 0
         assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     stats = json.loads((tmp_path / ".cachy/stats.json").read_bytes())

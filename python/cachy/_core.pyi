@@ -10,6 +10,7 @@ from typing import TypeAlias, final
 
 __all__ = [
     "Answer",
+    "Bell",
     "Body",
     "Cache",
     "Counts",
@@ -27,6 +28,7 @@ __all__ = [
     "Shown",
     "Stats",
     "Streamed",
+    "Ticket",
     "Tree",
     "Turn",
     "Upload",
@@ -153,15 +155,6 @@ class Cache:
     def end(self) -> None:
         """The process ends: `make_room` stops soon."""
 
-    @property
-    def watching(self) -> bool:
-        """Whether somebody waits for what another process fetches: `look_abroad` has to be called, every
-        few milliseconds.
-        """
-
-    def look_abroad(self) -> list[int]:
-        """The numbers of the flights of other processes of which there is news."""
-
 @final
 class Request:
     """A request as it came in (RFC 9110 section 3.4)."""
@@ -179,6 +172,7 @@ class Request:
         sni: str | None = None,
         mode: str = "regular",
         own: bool = False,
+        straight: bool = False,
         special: bool = False,
         multiplexed: bool = False,
         old: bool = False,
@@ -196,6 +190,7 @@ class Request:
             sni: The name that goes upstream as TLS server name, where the client chose it.
             mode: The type of mitmproxy's mode, such as ``transparent``.
             own: It came on a connection that the proxy itself opened.
+            straight: It is for the proxy itself, by whatever name.
             special: It has a body, or asks to change the protocol.
             multiplexed: The client speaks HTTP/2 or later.
             old: The client speaks HTTP/1.0.
@@ -236,8 +231,8 @@ class Exchange:
     def internal(self) -> bool:
         """Whether it is for the proxy itself: `decide` never sends it upstream."""
 
-    def decide(self, *, patient: bool = False) -> Answer | Forward | Pause:
-        """What to do with the request.
+    def decide(self, *, patient: bool = False) -> Answer | Forward | Pause | Ticket:
+        """What to do with the request. A ticket: decide again when it rings.
 
         Args:
             patient: Large files may be read; belongs in a thread.
@@ -249,9 +244,9 @@ class Exchange:
 
     def response(
         self, status: int, headers: _Fields, *, multiplexed: bool = False
-    ) -> Answer | Streamed | Pause:
-        """What to do with the head of upstream's response; ``Pause`` where it leads to the thing
-        itself, which is being fetched: then `decide` tells what to answer.
+    ) -> Answer | Streamed | Ticket:
+        """What to do with the head of upstream's response. A ticket: it leads to the thing itself, which is
+        being fetched; `decide` tells what to answer when it rings.
 
         Args:
             status: Its status code.
@@ -260,18 +255,21 @@ class Exchange:
         """
 
     @property
-    def number(self) -> int | None:
-        """The number of the flight that this exchange leads, or waits for (``collapsed`` in
-        RFC 9211), or did last.
-        """
-
-    @property
     def leading(self) -> bool:
         """Whether it fetches for everybody."""
 
-    @property
-    def wanted(self) -> bool:
-        """Whether anybody but its own client wants what is being fetched."""
+    def wanted(self) -> Ticket | None:
+        """Whether anybody but its own client wants what is being fetched: ``None`` where nobody does.
+        The ticket rings when that may have changed in this process.
+        """
+
+    def pace(self, held: bool) -> Ticket | None:
+        """Whether too much waits in memory for slow clients: then nothing is to be read from upstream until
+        the ticket rings.
+
+        Args:
+            held: Nothing is being read already.
+        """
 
     def work(self) -> Exchange | None:
         """What is to be fetched without a client; each such exchange comes out once."""
@@ -335,13 +333,43 @@ class Exchange:
         """
 
 @final
+class Ticket:
+    """The right to be woken by one change. It was taken before that was looked at which changes."""
+
+    @staticmethod
+    def rung() -> Ticket:
+        """A ticket that has rung already."""
+
+    @property
+    def has_rung(self) -> bool:
+        """Whether it has rung."""
+
+@final
+class Bell:
+    """Makes a descriptor readable when tickets have rung, in whatever thread.
+
+    Raises:
+        OSError: No descriptors are left.
+    """
+
+    def __new__(cls) -> Bell: ...
+    def fileno(self) -> int:
+        """The descriptor, for an event loop."""
+
+    def listen(self, ticket: Ticket) -> int | None:
+        """Listens to a ticket as long as that lives. Returns the number that `take` will give, or ``None``
+        where it has rung already.
+        """
+
+    def take(self) -> list[int]:
+        """The numbers of the tickets that have rung since the last call."""
+
+@final
 class Pause:
     """What to do before deciding again."""
 
     Read: Pause
     """Decide with ``patient``, in a thread."""
-    Wait: Pause
-    """Wait for news of the flight whose number the exchange has."""
     Take: Pause
     """It is an upload: pass its body to `Exchange.write`, then `Exchange.end`."""
 
@@ -366,6 +394,10 @@ class Answer:
     @property
     def status(self) -> int:
         """Its status code."""
+
+    @property
+    def reason(self) -> str | None:
+        """Its reason phrase, where that isn't the usual one (RFC 9112 section 4)."""
 
     @property
     def headers(self) -> _Fields:
@@ -403,8 +435,12 @@ class Body:
         """Bytes still to be read, where that is known."""
 
     @property
-    def flight(self) -> int | None:
-        """The number of the flight in which it is still arriving."""
+    def growing(self) -> bool:
+        """Whether it is still arriving."""
+
+    @property
+    def behind(self) -> bool:
+        """Whether bytes of it have arrived that were not read."""
 
     def pass_on(self, bytes: int) -> bool:
         """Whether the next bytes that arrive are the very next of this body. Then they count as read,
@@ -414,8 +450,9 @@ class Body:
             bytes: How many.
         """
 
-    def read(self, most: int) -> bytes | None:
-        """The next bytes; ``b""`` at the end, ``None`` where none have arrived yet.
+    def read(self, most: int) -> bytes | Ticket:
+        """The next bytes; ``b""`` at the end. A ticket where none have arrived yet: it rings when there are
+        more.
 
         Args:
             most: How many at most.
@@ -533,6 +570,20 @@ class Multiplex:
         Returns:
             As `take`.
         """
+
+    def last(self, room: bool) -> tuple[bytes, bytes, bool, bool]:
+        """Tells the client to begin no more requests (RFC 9113 section 6.8).
+
+        Args:
+            room: Whether the client takes more bytes of bodies now.
+
+        Returns:
+            As `take`. The connection ends once the client has heard it, and has got all answers.
+        """
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all requests are answered."""
 
     def retire(self) -> None:
         """From now on, all requests are mitmproxy's."""

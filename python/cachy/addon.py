@@ -15,9 +15,9 @@ from mitmproxy.proxy import layer, server_hooks
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from cachy import alarm, at_once, evicting, keeping, memory, news, options, room, tidying, walk
-from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed, parse_max_size
-from cachy.abroad import Abroad
+from cachy._core import Answer, Cache, Exchange, Forward, Pause, Streamed, Ticket, parse_max_size
 from cachy.detached import Detached
+from cachy.door import door
 from cachy.home import Home
 from cachy.lane.lanes import Lanes
 from cachy.layer import take_over
@@ -25,7 +25,7 @@ from cachy.leads import Leads
 from cachy.receiving import receive
 from cachy.runs import Runs
 from cachy.sending import Shared
-from cachy.straight import is_straight
+from cachy.straight import asks_itself, is_straight
 from cachy.transaction import Transaction, request_of
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,6 @@ class Cachy:
     def __init__(self) -> None:
         self.transactions: WeakKeyDictionary[http.HTTPFlow, Transaction] = WeakKeyDictionary()
         self.news = news.News()
-        self.abroad = Abroad(self.news)
         self.leads = Leads()
         self.shared = Shared(self.transactions, self.news, self.leads)
         self.work: set[asyncio.Task[None]] = set()
@@ -57,7 +56,8 @@ class Cachy:
         self.keepers: list[asyncio.Task[None]] = []
 
     def load(self, loader: Loader) -> None:
-        """Declares the options."""
+        """Declares the options, and keeps clients waiting until the start is over."""
+        door(ctx.master)
         options.declare(loader)
         try:
             # Values from the command line, which may not be of the option's type.
@@ -180,13 +180,15 @@ class Cachy:
         if transaction.exchange.internal:
             transaction.exchange.end(clean=True)
         step = transaction.exchange.decide()
-        if isinstance(step, Pause):
+        if isinstance(step, Pause | Ticket):
             return self.go_on_later(flow, transaction, step)
         self.begin_work(transaction.exchange, flow.client_conn.proxy_mode)
         self.go_on(flow, transaction, step)
         return None
 
-    async def go_on_later(self, flow: http.HTTPFlow, transaction: Transaction, step: Pause) -> None:
+    async def go_on_later(
+        self, flow: http.HTTPFlow, transaction: Transaction, step: Pause | Ticket
+    ) -> None:
         """Goes on with a request when the core knows what to do."""
         settled = await self.settle(transaction, flow.client_conn.proxy_mode, step)
         if settled is not None:
@@ -204,7 +206,7 @@ class Cachy:
             flow.request.headers = http.Headers(step.headers)
 
     async def settle(
-        self, transaction: Transaction, mode: ProxyMode, step: Answer | Forward | Pause
+        self, transaction: Transaction, mode: ProxyMode, step: Answer | Forward | Pause | Ticket
     ) -> Answer | Forward | None:
         """Asks the core until it knows what to do, and lets work begin that has no client. `None`:
         the client has left.
@@ -217,20 +219,21 @@ class Cachy:
         exchange = transaction.exchange
         while True:
             self.begin_work(exchange, mode)
-            if not isinstance(step, Pause):
-                return step
-            if step == Pause.Read:
+            if isinstance(step, Ticket):
+                if not transaction.left:
+                    transaction.waiting = self.news.future(step)
+                    await transaction.waiting
+                if transaction.left:
+                    return None
+                ticket, step = step, exchange.decide()
+                if not (isinstance(step, Ticket) or ticket.has_rung):
+                    news.rescued("a request that waited for another one's fetch")
+            elif step == Pause.Read:
                 step = await asyncio.to_thread(exchange.decide, patient=True)
-                if step != Pause.Wait:
-                    continue
-                # What came meanwhile is no news any more.
-            elif exchange.number is not None and not transaction.left:
-                if self.cache is not None:
-                    self.abroad.begin(self.cache)
-                await self.news.wait(self.news.next(exchange.number))
-            if transaction.left:
-                return None
-            step = exchange.decide()
+            elif isinstance(step, Pause):
+                step = exchange.decide()
+            else:
+                return step
 
     def begin_work(self, exchange: Exchange, mode: ProxyMode) -> None:
         """Lets begin what an exchange wants to have fetched without a client."""
@@ -242,8 +245,6 @@ class Cachy:
     async def fetch(self, work: Exchange, mode: ProxyMode) -> None:
         """Fetches without a client."""
         try:
-            # mitmproxy 12 begins tasks at once; who waits for this one has to be waiting before it ends.
-            await asyncio.sleep(0)
             step = await self.settle(Transaction(work, detached=True), mode, work.decide())
             # What an origin redirects to the proxy itself is for the client to follow.
             home = self.cache is not None and self.cache.is_host(work.request.host)
@@ -251,7 +252,6 @@ class Cachy:
                 await Detached(work, step, mode, self.shared).run()
         finally:
             work.close(whole=False)
-            self.news.tell(work.number)
 
     def begin_room(self, cache: Cache) -> None:
         """Lets begin what makes room in the tree, see `evicting`."""
@@ -273,10 +273,9 @@ class Cachy:
             list(response.headers.fields),
             multiplexed=response.is_http2 or response.is_http3,
         )
-        if isinstance(reply, Pause):
-            return self.follow(flow, transaction)
+        if isinstance(reply, Ticket):
+            return self.follow(flow, transaction, reply)
         self.begin_work(exchange, flow.client_conn.proxy_mode)
-        self.news.tell(exchange.number)
         if isinstance(reply, Streamed):
             transaction.streamed = reply
             response.headers = http.Headers(reply.headers)
@@ -284,10 +283,9 @@ class Cachy:
             transaction.answer(flow, reply)
         return None
 
-    async def follow(self, flow: http.HTTPFlow, transaction: Transaction) -> None:
+    async def follow(self, flow: http.HTTPFlow, transaction: Transaction, ticket: Ticket) -> None:
         """Answers a client with what upstream's answer leads to."""
-        step = transaction.exchange.decide()
-        settled = await self.settle(transaction, flow.client_conn.proxy_mode, step)
+        settled = await self.settle(transaction, flow.client_conn.proxy_mode, ticket)
         if isinstance(settled, Answer):
             transaction.answer(flow, settled)
 
@@ -300,17 +298,16 @@ class Cachy:
         self.ended.set()
         if not transaction.exchange.commit_at_once():
             return self.commit(transaction.exchange)
-        self.committed(transaction.exchange)
+        self.committed()
         return None
 
     async def commit(self, exchange: Exchange) -> None:
         """Stores what takes its time."""
         await asyncio.to_thread(exchange.commit)
-        self.committed(exchange)
+        self.committed()
 
-    def committed(self, exchange: Exchange) -> None:
+    def committed(self) -> None:
         """Something has been stored, or nothing was to be."""
-        self.news.tell(exchange.number)
         if self.cache is not None and self.cache.crowded:
             self.begin_room(self.cache)
 
@@ -319,7 +316,6 @@ class Cachy:
         self.ended.set()
         if (transaction := self.transactions.get(flow)) is not None:
             transaction.exchange.close(whole=False)
-            self.news.tell(transaction.exchange.number)
 
     async def client_disconnected(self, client: Client) -> None:
         """Lets others finish what a client has left behind."""
@@ -333,7 +329,7 @@ class Cachy:
         """The proxy ends, or goes on without this addon."""
         walk.restore(ctx.master.addons)
         self.leads.give_up()
-        self.abroad.done()
+        self.news.close()
         if self.cache is not None:
             self.cache.end()
         for task in self.work:
@@ -361,9 +357,9 @@ class Cachy:
         """Forgets a connection."""
         self.own.discard(ends(data.server.sockname, data.server.peername))
 
-    async def cachy_news(self, data: news.Flight) -> None:
+    def cachy_news(self, ticket: Ticket) -> Awaitable[None]:
         """Waits for news of a flight, see `news`."""
-        await self.news.wait(data.news)
+        return self.news.future(ticket)
 
     async def cachy_alarm(self, data: alarm.Alarm) -> None:
         """Waits for the time to come, see `alarm`."""
@@ -376,7 +372,8 @@ class Cachy:
     def begin(self, flow: http.HTTPFlow, cache: Cache) -> Transaction:
         """A new transaction for a flow."""
         client = flow.client_conn
-        request = request_of(flow, own=self.is_own(client, flow.server_conn.address))
+        own = self.is_own(client, flow.server_conn.address)
+        request = request_of(flow, own=own, straight=asks_itself(flow))
         transaction = Transaction(cache.exchange(request, run=self.runs.of(flow)))
         if transaction.exchange.internal:
             # The token is for the core alone, not for a log, nor for a file of flows.

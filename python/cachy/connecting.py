@@ -6,6 +6,7 @@ from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._events import RequestProtocolError
 
+from cachy._core import Ticket
 from cachy.alarm import Alarm, CachyAlarmHook
 from cachy.sending import Parent, SendingStream
 
@@ -39,14 +40,15 @@ class ConnectingStream(SendingStream):
         """
         if isinstance(event, events.HookCompleted) and event.command in self.deadlines:
             self.deadlines.remove(event.command)
-            if event.command is self.deadline:
+            # It may ring for a stream that is over: its client has left.
+            if event.command is self.deadline and self.flow.live:
                 self.deadline = None
                 yield from self.stop_connecting()
                 yield from super().handle_event(TooSlow())
         elif isinstance(event, events.CommandCompleted) and event.command is self.abandoned:
             pass
-        elif self.is_waiting_for_connection() and self.is_news(event):
-            self.awaited_news = None
+        elif self.is_waiting_for_connection() and self.is_demand(event):
+            self.awaited_demand = None
             yield from self.connect_if_wanted()
         elif isinstance(event, RequestProtocolError):
             if self.is_waiting_for_connection() and not self.is_wanted():
@@ -58,8 +60,7 @@ class ConnectingStream(SendingStream):
                 yield from self.watch()
             elif self._paused is not None and (transaction := self.transaction) is not None:
                 # It may wait for another one's fetch, which goes on for it alone.
-                transaction.left = True
-                self.parent.shared.news.tell(transaction.exchange.number)
+                transaction.leave()
         else:
             yield from super().handle_event(event)
 
@@ -117,22 +118,25 @@ class ConnectingStream(SendingStream):
     def is_wanted(self) -> bool:
         """Whether anybody wants what it fetches, its own client apart."""
         transaction = self.transaction
-        return transaction is not None and transaction.exchange.wanted
+        return transaction is not None and transaction.exchange.wanted() is not None
 
-    def is_news(self, event: events.Event) -> bool:
-        """Whether this is the news that it waits for."""
-        return isinstance(event, events.HookCompleted) and event.command is self.awaited_news
+    def is_demand(self, event: events.Event) -> bool:
+        """Whether this is the change that it waits for."""
+        return isinstance(event, events.HookCompleted) and event.command is self.awaited_demand
 
     def watch(self) -> CommandGenerator[None]:
         """Has it heard when somebody leaves who may be the last."""
         transaction = self.transaction
         assert transaction
-        yield from self.await_news(transaction.exchange.number)
+        # Where nobody wants it now, that is found at once.
+        yield from self.await_demand(transaction.exchange.wanted() or Ticket.rung())
 
     def connect_if_wanted(self) -> CommandGenerator[None]:
         """Goes on waiting for a connection as long as somebody wants it."""
-        if self.is_wanted():
-            yield from self.watch()
+        transaction = self.transaction
+        assert transaction
+        if (ticket := transaction.exchange.wanted()) is not None:
+            yield from self.await_demand(ticket)
         else:
             yield from self.stop_connecting()
             yield from super().handle_event(Left())

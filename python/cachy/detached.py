@@ -119,5 +119,7 @@ class Detached(server.ConnectionHandler):
             self.over.set()
 
     def log(self, message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
-        """As the original, without a client's address."""
+        """As the original, without a client's address. Nothing comes of a fetch behind a crash."""
         logger.log(level, f"[cachy] {message}", exc_info=exc_info)
+        if exc_info:
+            self.over.set()

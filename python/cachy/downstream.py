@@ -1,5 +1,7 @@
 """The connection to an HTTP/1 client."""
 
+import asyncio
+
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._base import HttpEvent
@@ -7,6 +9,9 @@ from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders, R
 from mitmproxy.proxy.layers.http._http1 import Http1Server
 
 from cachy.trailers import WithoutTrailers
+
+#: Set once the proxy ends: each answer is the last of its connection.
+ending = asyncio.Event()
 
 
 class FollowedHeaders(ResponseHeaders):
@@ -50,13 +55,14 @@ class DownstreamHttp1(WithoutTrailers, Http1Server):
         return commands.SendData(self.conn, head)
 
     def is_last(self, event: ResponseHeaders) -> bool:
-        """Whether this answers HTTP/1.0: a proxy doesn't keep such a connection, since what it was
-        asked to keep may be somebody else's (RFC 9112 appendix C.2.2).
+        """Whether the connection is closed behind this answer: the proxy ends, or it is to HTTP/1.0. A
+        proxy doesn't keep such a connection, since what it was asked to keep may be somebody else's
+        (RFC 9112 appendix C.2.2).
         """
         request = self.request
         if request is None or request.method == "CONNECT" or event.response.status_code < 200:
             return False
-        return request.http_version in ("HTTP/1.0", "HTTP/0.9")
+        return ending.is_set() or request.http_version in ("HTTP/1.0", "HTTP/0.9")
 
 
 def is_followed(event: ResponseHeaders) -> bool:

@@ -10,39 +10,26 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mitmproxy import ctx, optmanager
+from mitmproxy import optmanager
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.options import Options
+from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 from mitmproxy.tools import cmdline, dump
 from mitmproxy.tools import main as mitmproxy
 
 from cachy import addon_path, loop
+from cachy.inherited import Inherited
 from cachy.listening import Listening
+from cachy.service import Service
+from cachy.terms import Terms
 
 #: Seconds for an end in good order, once whoever started it is gone.
 GRACE = 5
-
-
-class Announcer:
-    """An addon that tells once when the proxy listens."""
-
-    def __init__(self, tell: Callable[[Listening], None]) -> None:
-        self.tell = tell
-
-    def running(self) -> None:
-        """The start is over."""
-        found = ctx.master.addons.get("proxyserver").listen_addrs()
-        addresses = [(str(host), int(port)) for host, port, *_ in found]
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            # The terminal is gone.
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, ctx.master.shutdown)
-        if addresses:
-            folder = Path(ctx.options.confdir).expanduser()
-            self.tell(Listening(addresses, str(folder.absolute() / "mitmproxy-ca-cert.pem")))
 
 
 def filters(arguments: argparse.Namespace) -> dict[str, str]:
@@ -73,30 +60,49 @@ def run(
     arguments: Sequence[str],
     tell: Callable[[Listening], None],
     started: Callable[[dump.DumpMaster], None] = lambda _: None,
+    terms: Terms | None = None,
+    inherited: Inherited | None = None,
 ) -> None:
     """Runs mitmdump with the addon in this process, to its end.
 
     Args:
         arguments: Those of mitmdump.
-        tell: Called when it listens.
+        tell: Called when it listens, and takes clients.
         started: Called with its master, before that.
+        terms: How it is run.
+        inherited: Sockets that somebody else has bound.
 
     Raises:
         SystemExit: It could not start, and has said why.
     """
+    scripts = [*configured_scripts(arguments), str(addon_path())]
+    words = [*(word for path in scripts for word in ("-s", path)), *arguments]
 
     class Master(dump.DumpMaster):
         def __init__(self, options: Options, **more: Any) -> None:
             super().__init__(options, **more)
-            self.addons.add(Announcer(tell))
+            self.service = Service(self, words, tell, terms or Terms())
             started(self)
 
-    scripts = [*configured_scripts(arguments), str(addon_path())]
-    arguments = [*(word for path in scripts for word in ("-s", path)), *arguments]
+    if inherited is not None:
+        listen_on(inherited)
     # What mitmproxy takes for its own command line, and finds fault with.
-    sys.argv = ["mitmdump", *arguments]
+    sys.argv = ["mitmdump", *words]
     loop.choose()
-    mitmproxy.run(Master, cmdline.mitmdump, arguments, filters)
+    mitmproxy.run(Master, cmdline.mitmdump, words, filters)
+
+
+def listen_on(inherited: Inherited) -> None:
+    """Lets mitmproxy's servers take their clients from sockets that are bound already."""
+    original = AsyncioServerInstance.listen
+
+    async def listen(server: Any, host: str, port: int) -> list[Any]:
+        sockets = inherited.take(server.mode.type_name)
+        if not sockets:
+            return await original(server, host, port)
+        return [await asyncio.start_server(server.handle_stream, sock=each) for each in sockets]
+
+    AsyncioServerInstance.listen = listen  # type: ignore[method-assign, assignment]
 
 
 def die_with(lifeline: int, master: list[dump.DumpMaster], left: str | None) -> None:
@@ -115,10 +121,11 @@ def die_with(lifeline: int, master: list[dump.DumpMaster], left: str | None) -> 
 
 def main() -> None:
     """The process that `launch` starts, with the descriptors of two pipes. By the second come
-    mitmdump's arguments and the owner's folder, in one line of JSON: a command line is for all to read.
+    mitmdump's arguments, the owner's folder and the seconds of grace at the end, in one line of JSON: a
+    command line is for all to read.
 
-    A worker also has a channel to its supervisor, its number, and that of all; the folder is where it meets the others
-    (see `cachy.workers`).
+    A worker also has a channel to its supervisor, its number, and that of all; the folder is where it meets
+    the others (see `cachy.workers`).
     """
     announce, lifeline, *worker = (int(word) for word in sys.argv[1:])
     line = b""
@@ -126,19 +133,24 @@ def main() -> None:
         if not (piece := os.read(lifeline, 65536)):
             return
         line += piece
-    arguments, left = json.loads(line)
+    arguments, left, grace = json.loads(line)
+    # Until mitmproxy runs there is nothing to reload; by default it would end the process.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: None)
+    terms = Terms(grace)
     if worker:
         from cachy.workers.worker import become
 
-        become(Path(left), *worker)
+        terms.worker = become(Path(left), *worker)
     masters: list[dump.DumpMaster] = []
     threading.Thread(target=die_with, args=(lifeline, masters, left), daemon=True).start()
 
     def tell(listening: Listening) -> None:
-        with os.fdopen(announce, "w") as pipe:
+        # Who wanted to know may be gone.
+        with suppress(BrokenPipeError), os.fdopen(announce, "w") as pipe:
             json.dump(asdict(listening), pipe)
 
-    run(arguments, tell, masters.append)
+    run(arguments, tell, masters.append, terms)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,6 @@ class Express:
             if first:
                 self.send(plain)
             exchange.write(plain)
-            stream.parent.shared.news.tell(exchange.number)
         if not well:
             self.wake()
         return True

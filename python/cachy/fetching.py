@@ -6,10 +6,11 @@ from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import SendHttp
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHeadersHook
 
-from cachy._core import Answer
+from cachy._core import Answer, Ticket
 from cachy.alarm import CachyAlarmHook
 from cachy.compat import give_up
 from cachy.connecting import ConnectingStream
+from cachy.news import rescued
 
 
 class Look(events.Event):
@@ -29,31 +30,29 @@ class FetchingStream(ConnectingStream):
         """Something of upstream's body has been written down."""
         transaction = self.transaction
         assert transaction
-        exchange, news = transaction.exchange, self.parent.shared.news
+        exchange = transaction.exchange
         if self.head_waits and not self.together and exchange.flows:
             self.head_waits = False
             if not self.client_gone:
                 yield from self.send_head()
-        news.tell(exchange.number)
-        self.hold(exchange.backlog)
-        if self.held:
-            yield from self.await_news(exchange.number)
+        yield from self.keep_pace()
         if not self.head_waits:
             yield from self.pump()
         if self.client_gone or transaction.detached:
             yield from self.go_on_if_wanted()
 
-    def on_news(self) -> CommandGenerator[None]:
-        """There is news of the flight that this stream leads, or reads."""
+    def on_news(self, ticket: Ticket) -> CommandGenerator[None]:
+        """A wait for news of the flight that this stream leads, or reads, is over."""
         transaction = self.transaction
         if transaction is None:
             return
+        before = self.pieces, self.held
         if self.held:
-            self.hold(transaction.exchange.backlog)
-            if self.held:
-                yield from self.await_news(transaction.exchange.number)
+            yield from self.keep_pace()
         if not self.head_waits:
             yield from self.pump()
+        if not ticket.has_rung and before != (self.pieces, self.held):
+            rescued("a body on its way to a client")
         if self.client_gone or transaction.detached:
             yield from self.go_on_if_wanted()
 
@@ -64,7 +63,6 @@ class FetchingStream(ConnectingStream):
         if transaction is None or not self.head_waits or self.upstream_over:
             return
         found = transaction.exchange.look()
-        self.parent.shared.news.tell(transaction.exchange.number)
         if isinstance(found, float):
             self.looking = self.alarm(found)
             yield self.looking
@@ -123,9 +121,8 @@ class FetchingStream(ConnectingStream):
         assert transaction
         if self.upstream_over or self.server_state == self.state_errored:
             return
-        exchange = transaction.exchange
-        if exchange.wanted:
-            yield from self.await_news(exchange.number)
+        if (ticket := transaction.exchange.wanted()) is not None:
+            yield from self.await_demand(ticket)
             return
         yield SendHttp(give_up(self.stream_id, "not wanted"), self.context.server)
         yield from self.give_up_fetch()

@@ -7,6 +7,7 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy import server_hooks
 
 from cachy._core import Cache
+from cachy.straight import asks_itself
 
 
 class Home:
@@ -17,7 +18,7 @@ class Home:
 
     def accept(self, flow: http.HTTPFlow, cache: Cache) -> None:
         """Lets a CONNECT to the proxy itself succeed without a connection."""
-        if cache.is_host(flow.request.host):
+        if cache.is_host(flow.request.host) or asks_itself(flow):
             self.clients.add(flow.client_conn.id)
             # With an answer of ours mitmproxy doesn't connect first, as connection_strategy=eager has it.
             flow.response = http.Response.make(200)

@@ -19,6 +19,7 @@ from cachy.greeting import AwaitingGreeting
 from cachy.lane.lanes import Lanes
 from cachy.receiving import ReceivingStream
 from cachy.sending import Shared, WindowOpened
+from cachy.straight import StraightStream
 from cachy.stream import CachyStream
 from cachy.upstream import adopt
 
@@ -54,9 +55,11 @@ def make_ours(found: layers.HttpLayer, shared: Shared) -> None:
     found.suspects = set()
 
 
-class Stream(AskingAgain, AwaitingGreeting, DirectStream, ReceivingStream, CachyStream):
+class Stream(
+    AskingAgain, AwaitingGreeting, DirectStream, ReceivingStream, StraightStream, CachyStream
+):
     """A stream that also asks again, listens to servers that speak first, asks hosts directly
-    behind another proxy, and takes uploads.
+    behind another proxy, takes uploads, and tells who asks the proxy itself.
     """
 
 

@@ -15,11 +15,11 @@ from mitmproxy.proxy.layers.http._events import ResponseData, ResponseHeaders, R
 from mitmproxy.proxy.layers.http._hooks import HttpErrorHook, HttpResponseHook
 
 from cachy import room
-from cachy._core import Body
+from cachy._core import Body, Ticket
 from cachy.compat import break_off
 from cachy.downstream import FollowedHeaders
 from cachy.leads import Leads
-from cachy.news import CachyNewsHook, Flight, News
+from cachy.news import CachyNewsHook, News
 from cachy.transaction import Transaction
 
 logger = logging.getLogger(__name__)
@@ -28,8 +28,6 @@ logger = logging.getLogger(__name__)
 CHUNK = 256 * 1024
 #: Bytes for one client before the others have their turn.
 SLICE = 512 * 1024
-#: Bytes from upstream that wait in memory before reading from it stops, and goes on.
-BACKLOG_HIGH, BACKLOG_LOW = 1024 * 1024, 256 * 1024
 
 
 @dataclass
@@ -70,10 +68,15 @@ class SendingStream(HttpStream):
     #: The body is fetched by another stream.
     follows = False
     awaited_room: room.CachyRoomHook | None = None
+    #: More of the body that is being sent.
     awaited_news: CachyNewsHook | None = None
+    #: A change in who wants what is being fetched.
+    awaited_demand: CachyNewsHook | None = None
     upstream_over = False
     client_gone = False
     held = False
+    #: Pieces of bodies that were read.
+    pieces = 0
     #: The short way past the layers.
     express: Any = None
 
@@ -99,7 +102,7 @@ class SendingStream(HttpStream):
             return
         self.follows = True
         self.take(body)
-        yield from self.send_head(followed=body.flight is None)
+        yield from self.send_head(followed=not body.growing)
         yield from self.pump()
 
     def conclude(self) -> CommandGenerator[bool]:
@@ -130,19 +133,15 @@ class SendingStream(HttpStream):
             except (EOFError, OSError) as error:
                 yield from self.break_off(str(error))
                 return
-            if self.held and (transaction := self.transaction) is not None:
-                # Nobody else may tell: what isn't shared has no flight.
-                self.hold(transaction.exchange.backlog)
-            if self.source.flight in self.parent.shared.news.held:
-                # Whoever fetches it may go on.
-                self.parent.shared.news.tell(self.source.flight)
-            if chunk is None:
-                if self.follows:
-                    yield from self.await_news(self.source.flight)
-                return  # What we fetch ourselves comes with upstream's next event.
+            if isinstance(chunk, Ticket):
+                # What comes next of what we fetch ourselves comes with upstream's next event.
+                if self.follows or self.source.behind:
+                    yield from self.await_news(chunk)
+                return
             if not chunk:
                 yield from self.finish()
                 return
+            self.pieces += 1
             sent += len(chunk)
             if self.express is not None and self.express.is_clear:
                 self.express.send(memoryview(chunk))
@@ -172,14 +171,25 @@ class SendingStream(HttpStream):
         self.awaited_room = hook
         yield hook
 
-    def await_news(self, number: int | None) -> CommandGenerator[None]:
-        """Has `on_news` called when there is news of a flight."""
-        if self.awaited_news is None and number is not None:
-            # From now on, not from when the hook runs.
-            hook: Any = CachyNewsHook(Flight(self.parent.shared.news.next(number)))
-            hook.blocking = self
-            self.awaited_news = hook
-            yield hook
+    def await_news(self, ticket: Ticket) -> CommandGenerator[None]:
+        """Has `on_news` called when there is more of the body that is being sent."""
+        if self.awaited_news is None:
+            self.awaited_news = self.news_hook(ticket)
+            yield self.awaited_news
+
+    def await_demand(self, ticket: Ticket) -> CommandGenerator[None]:
+        """Has `on_news` called when less is wanted of what is being fetched, or memory is free."""
+        if self.awaited_demand is None:
+            self.awaited_demand = self.news_hook(ticket)
+            yield self.awaited_demand
+
+    def news_hook(self, ticket: Ticket) -> CachyNewsHook:
+        """The command that completes when a ticket rings."""
+        hook: Any = CachyNewsHook(ticket)
+        # Not True: this stream goes on taking events while it waits, and still gets the reply.
+        hook.blocking = self
+        found: CachyNewsHook = hook
+        return found
 
     def finish(self) -> CommandGenerator[None]:
         """The body has been sent."""
@@ -213,21 +223,22 @@ class SendingStream(HttpStream):
         self.source = body
         room.begin(self.context.client)
 
-    def hold(self, backlog: int) -> None:
+    def keep_pace(self) -> CommandGenerator[None]:
         """Stops reading from upstream while too much waits for slow clients, and goes on."""
         transaction = self.transaction
-        number = None if transaction is None else transaction.exchange.number
-        held = self.parent.shared.news.held
-        if backlog > BACKLOG_HIGH:
-            self.held = True
-            room.hold(self.context.client, self.context.server)
-            if number is not None:
-                held.add(number)
-        elif self.held and backlog < BACKLOG_LOW:
+        ticket = None if transaction is None else transaction.exchange.pace(self.held)
+        if ticket is None:
+            self.release()
+            return
+        self.held = True
+        room.hold(self.context.client, self.context.server)
+        yield from self.await_demand(ticket)
+
+    def release(self) -> None:
+        """Goes on reading from upstream."""
+        if self.held:
             self.held = False
             room.release(self.context.client, self.context.server)
-            if number is not None:
-                held.discard(number)
 
     def break_off(self, reason: str) -> CommandGenerator[None]:
         """Ends the response in the middle, so that the client knows that it isn't whole."""
@@ -243,6 +254,8 @@ class SendingStream(HttpStream):
 
     def drop(self) -> CommandGenerator[None]:
         """Nothing more happens here."""
+        # Other streams may read from the same connection.
+        self.release()
         self.client_state = self.server_state = self.state_errored
         self.flow.live = False
         self.parent.shared.leads.end(self.context.client.id, self)
@@ -250,14 +263,10 @@ class SendingStream(HttpStream):
 
     def forget(self) -> None:
         """Lets go of the body, and of the file behind it."""
-        number = None
         if self.source is not None:
-            number = self.source.flight
             self.source = None
             room.end(self.context.client)
-        self.hold(0)
+        self.release()
         if (transaction := self.transaction) is not None:
             transaction.body = None
-        # Whoever fetches it may do so for nobody now.
-        self.parent.shared.news.tell(number)
         self.parent.starved.discard(self.stream_id)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mitmproxy import flow
-from mitmproxy.proxy import commands, events
+from mitmproxy.proxy import events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import SendHttp
 from mitmproxy.proxy.layers.http._events import (
@@ -19,9 +19,12 @@ from mitmproxy.proxy.layers.tls import ServerTLSLayer
 from OpenSSL import SSL
 
 from cachy import express, room
+from cachy._core import Ticket
 from cachy.compat import give_up
 from cachy.connecting import Left, TooSlow
 from cachy.fetching import FetchingStream, Look
+from cachy.lingering import LingeringStream
+from cachy.news import CachyNewsHook
 from cachy.sending import WindowOpened
 from cachy.transaction import is_multiplexed
 
@@ -29,7 +32,7 @@ from cachy.transaction import is_multiplexed
 LARGE = 256 * 1024
 
 
-class CachyStream(FetchingStream):
+class CachyStream(LingeringStream, FetchingStream):
     """Takes what upstream sends to the core."""
 
     #: Bytes of the body that have come by the layers.
@@ -45,9 +48,12 @@ class CachyStream(FetchingStream):
         if isinstance(event, events.HookCompleted) and event.command is self.awaited_room:
             self.awaited_room = None
             yield from self.pump()
-        elif isinstance(event, events.HookCompleted) and event.command is self.awaited_news:
-            self.awaited_news = None
-            yield from self.on_news()
+        elif isinstance(event, events.HookCompleted) and isinstance(event.command, CachyNewsHook):
+            if event.command is self.awaited_news:
+                self.awaited_news = None
+            else:
+                self.awaited_demand = None
+            yield from self.on_news(event.command.ticket)
         elif isinstance(event, WindowOpened):
             yield from self.pump()
         elif isinstance(event, TooSlow):
@@ -82,7 +88,6 @@ class CachyStream(FetchingStream):
         assert transaction
         self.call_off()
         answer = transaction.exchange.failed(reason)
-        self.parent.shared.news.tell(transaction.exchange.number)
         if self.client_gone:
             yield from self.give_up_fetch()
             return
@@ -172,7 +177,6 @@ class CachyStream(FetchingStream):
             killed = yield from self.conclude()
             # It is stored, and others read it, whatever becomes of this client.
             transaction.exchange.close(whole=True)
-            self.parent.shared.news.tell(transaction.exchange.number)
             self.parent.shared.leads.end(self.context.client.id, self)
             if self.client_gone:
                 yield from self.drop()
@@ -208,9 +212,10 @@ class CachyStream(FetchingStream):
         transaction = self.transaction
         if isinstance(event, RequestProtocolError) and transaction is not None:
             self.forget()
-            if self.client_gone or (self.is_fetching() and transaction.exchange.wanted):
+            ticket = transaction.exchange.wanted() if self.is_fetching() else None
+            if self.client_gone or ticket is not None:
                 self.client_gone = True
-                yield from self.await_news(transaction.exchange.number)
+                yield from self.await_demand(ticket or Ticket.rung())
                 return
         if isinstance(event, ResponseProtocolError):
             if self.upstream_over:
@@ -229,7 +234,6 @@ class CachyStream(FetchingStream):
                 # What has come is the client's.
                 self.upstream_over = True
                 transaction.exchange.close(whole=False)
-                self.parent.shared.news.tell(transaction.exchange.number)
                 self.parent.shared.leads.end(self.context.client.id, self)
                 yield from self.pump()
                 return
@@ -250,7 +254,4 @@ class CachyStream(FetchingStream):
         yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
         yield SendHttp(ResponseData(self.stream_id, response.raw_content), self.context.client)
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
-        if not is_multiplexed(self.flow.request):
-            # What else the client sends belongs to this request, and nobody reads it.
-            yield commands.CloseConnection(self.context.client)
-        yield from self.drop()
+        yield from self.linger()

@@ -1,5 +1,6 @@
 """What goes between mitmproxy's flow and the core's exchange."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from mitmproxy import http
 from mitmproxy.net.http import status_codes
 
 from cachy._core import Answer, Body, Exchange, Forward, Request, Streamed
+from cachy.news import end
 
 #: A body up to this many bytes is set as content, as any addon would; a larger one is streamed.
 SMALL = 64 * 1024
@@ -30,6 +32,14 @@ class Transaction:
     detached: bool = False
     #: The client left while it waited for the fetch of another.
     left: bool = False
+    #: What it waits for.
+    waiting: asyncio.Future[None] | None = None
+
+    def leave(self) -> None:
+        """The client has left: it waits no more."""
+        self.left = True
+        if self.waiting is not None:
+            end(self.waiting)
 
     def answer(self, flow: http.HTTPFlow, answer: Answer) -> None:
         """Makes an answer the flow's response."""
@@ -38,14 +48,15 @@ class Transaction:
         content: bytes | None = None
         if self.detached:
             content, self.body = b"", None
-        elif self.body.flight is None and (self.body.remaining or 0) <= SMALL:
+        elif not self.body.growing and (self.body.remaining or 0) <= SMALL:
             content = read_all(self.body)
             self.body = None
+        reason = answer.reason or status_codes.RESPONSES.get(answer.status, "")
         now = time.time()
         flow.response = http.Response(
             b"HTTP/1.1",
             answer.status,
-            status_codes.RESPONSES.get(answer.status, "").encode(),
+            reason.encode(),
             http.Headers(answer.headers),
             content,
             None,
@@ -62,16 +73,18 @@ def read_all(body: Body) -> bytes:
     """
     chunks = []
     while chunk := body.read(SMALL):
+        assert isinstance(chunk, bytes)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-def request_of(flow: http.HTTPFlow, *, own: bool) -> Request:
+def request_of(flow: http.HTTPFlow, *, own: bool, straight: bool = False) -> Request:
     """The flow's request as the core takes it.
 
     Args:
         flow: The flow.
         own: Its client is the proxy itself.
+        straight: It is for the proxy itself.
 
     Raises:
         ValueError: The scheme is neither http nor https.
@@ -89,6 +102,7 @@ def request_of(flow: http.HTTPFlow, *, own: bool) -> Request:
         sni=sni_of(flow),
         mode=flow.client_conn.proxy_mode.type_name,
         own=own,
+        straight=straight,
         special=bool(request.raw_content) or upgrade not in ("", "h2c"),
         multiplexed=is_multiplexed(request),
         old=request.http_version in ("HTTP/1.0", "HTTP/0.9"),

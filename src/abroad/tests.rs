@@ -1,4 +1,6 @@
 use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::body::{Body, Chunk};
@@ -8,12 +10,13 @@ use crate::headers::Headers;
 use crate::key::Scheme;
 use crate::meta::{Record, Stored};
 use crate::pipe::Pipe;
+use crate::wake::{Signal, Ticket};
 
 const URL: &str = "https://h.example/a";
 
 /// One of two processes.
 struct Process {
-    tree: Tree,
+    tree: Arc<Tree>,
     abroad: Abroad,
     flights: Arc<Flights>,
 }
@@ -23,7 +26,7 @@ impl Process {
         let (tree, _) = Tree::open(folder).unwrap();
         Self {
             abroad: Abroad::enter(&tree),
-            tree,
+            tree: Arc::new(tree),
             flights: Arc::default(),
         }
     }
@@ -48,10 +51,6 @@ impl Process {
             Joined::Lead(_) => panic!("nobody leads"),
         }
     }
-
-    fn look(&self) -> Vec<u64> {
-        self.abroad.look(&self.tree, 2)
-    }
 }
 
 fn record() -> Record {
@@ -71,11 +70,42 @@ fn record() -> Record {
     }
 }
 
-fn over(seat: &Seat) -> Outcome {
-    match seat.progress() {
-        Progress::Over(outcome) => outcome,
-        other => panic!("{other:?}"),
+/// Waits for a ticket to ring, as somebody does who was told to wait.
+fn wait(ticket: Ticket) {
+    assert!(ticket.wait(Duration::from_secs(20)), "nobody rang");
+}
+
+/// Waits until a seat has news, and gives it.
+fn news(seat: &Seat) -> Progress {
+    loop {
+        match seat.progress() {
+            (Progress::Asked, ticket) => wait(ticket),
+            (progress, _) => return progress,
+        }
     }
+}
+
+/// Waits for the end of a flight.
+fn over(seat: &Seat) -> Outcome {
+    loop {
+        match seat.progress() {
+            (Progress::Over(outcome), _) => return outcome,
+            (_, ticket) => wait(ticket),
+        }
+    }
+}
+
+/// Reads `bytes` of a body, waiting for each piece.
+fn read(body: &mut Body, bytes: usize) -> Vec<u8> {
+    let mut found = Vec::new();
+    while found.len() < bytes {
+        match body.read(bytes - found.len()).unwrap() {
+            Chunk::Bytes(piece) => found.extend(piece),
+            Chunk::Later(ticket) => wait(ticket),
+            Chunk::End => panic!("it ends after {found:?}"),
+        }
+    }
+    found
 }
 
 #[test]
@@ -85,13 +115,11 @@ fn one_process_leads_and_the_other_learns_how_it_ended() {
     let lead = one.lead(URL);
     let other = two.lead("https://h.example/other");
     let (seat, second) = (two.seat(URL), two.seat(URL));
-    assert_eq!(seat.number(), second.number());
-    assert!(two.abroad.is_watching() && two.look().is_empty());
-    assert!(matches!(seat.progress(), Progress::Asked));
+    assert!(matches!(seat.progress().0, Progress::Asked));
     lead.over(Outcome::Failed("x".into()), false);
-    assert_eq!(two.look(), [seat.number()]);
-    assert_eq!(over(&seat), Outcome::Failed("x".into()));
-    assert!(!two.abroad.is_watching());
+    for each in [&seat, &second] {
+        assert_eq!(over(each), Outcome::Failed("x".into()));
+    }
     drop((seat, second, other));
     drop(two.lead(URL));
     let left = std::fs::read_dir(folder.path().join(FLIGHTS)).unwrap();
@@ -108,31 +136,29 @@ fn a_body_is_read_while_it_grows() {
     file.write_all(b"abc").unwrap();
     let arrival = Arrival {
         record: Arc::new(record()),
-        pipe: Arc::new(Pipe::new(1, file.try_clone().ok(), Some(6))),
+        pipe: Arc::new(Pipe::new(Signal::default(), file.try_clone().ok(), Some(6))),
         why: Forwarded::Stale,
     };
     lead.arriving_in(&arrival, temp.name());
-    assert_eq!(two.look(), [seat.number()]);
-    let Progress::Arriving(found) = seat.progress() else {
+    let Progress::Arriving(found) = news(&seat) else {
         panic!("nothing arrives");
     };
     assert_eq!((&*found.record, found.why), (&record(), Forwarded::Stale));
     assert_eq!((found.pipe.announced(), found.pipe.written()), (Some(6), 3));
     let mut body = Body::Growing(found.pipe.reader(0, None));
     drop((found, seat));
-    let mut read = || match body.read(9).unwrap() {
-        Chunk::Bytes(bytes) => bytes,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(read(), b"abc");
+    assert_eq!(read(&mut body, 3), b"abc");
     file.write_all(b"def").unwrap();
-    assert_eq!(two.look().len(), 1);
-    assert_eq!(read(), b"de");
+    assert_eq!(read(&mut body, 2), b"de");
     drop(temp);
     lead.over(Outcome::Again, true);
-    two.look();
-    assert_eq!(read(), b"f");
-    assert_eq!(body.read(9).unwrap(), Chunk::End);
+    assert_eq!(read(&mut body, 1), b"f");
+    loop {
+        match body.read(9).unwrap() {
+            Chunk::Later(ticket) => wait(ticket),
+            end => break assert_eq!(end, Chunk::End),
+        }
+    }
 }
 
 #[test]
@@ -150,7 +176,6 @@ fn who_dies_is_followed() {
         b"{\"over\":{\"outcome\":\"apart\",\"whole\":fa",
     )
     .unwrap();
-    assert_eq!(two.look(), [seat.number()]);
     assert_eq!(over(&seat), Outcome::Again);
     drop(seat);
     let three = Process::on(folder.path());
@@ -167,8 +192,14 @@ fn nobody_who_wants_it_is_nobody_who_watches() {
     let (one, two) = (Process::on(folder.path()), Process::on(folder.path()));
     let lead = one.lead(URL);
     drop(two.seat(URL));
-    two.look();
-    assert!(!two.abroad.is_watching());
+    let begun = Instant::now();
+    while lead.is_awaited() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "it is still watched"
+        );
+        thread::sleep(Duration::from_millis(1));
+    }
     drop(two.seat(URL));
     drop(lead);
 }

@@ -14,11 +14,11 @@ use crate::meta::Millis;
 use crate::pipe::Pipe;
 use crate::place::TMP;
 use crate::tree::Tree;
+use crate::wake::Signal;
 
 /// Leads a flight by what another process tells of it.
 #[derive(Debug)]
 pub(super) struct Watch {
-    number: u64,
     claim: File,
     /// What was read of a line whose end is still to come.
     line: Vec<u8>,
@@ -36,11 +36,25 @@ struct Body {
 }
 
 /// What was seen.
-pub(super) struct Seen {
-    /// Something has come of it.
-    pub(super) news: bool,
-    /// Nothing more will, or nobody cares.
-    pub(super) over: bool,
+pub(super) enum Seen {
+    /// There may be more to come.
+    Underway,
+    /// Nothing more will come, or nobody cares.
+    Over(Option<Ending>),
+}
+
+/// The end of a flight, to be told when its watch is gone: who hears of it may claim the same at once.
+pub(super) struct Ending {
+    lead: Lead,
+    outcome: Outcome,
+    whole: bool,
+}
+
+impl Ending {
+    /// Tells all who wait.
+    pub(super) fn tell(self) {
+        self.lead.over(self.outcome, self.whole);
+    }
 }
 
 impl Watch {
@@ -57,7 +71,6 @@ impl Watch {
         }
         let begun = claim.metadata().map_or(now, |found| millis(&found));
         let before = Self {
-            number: lead.number(),
             claim,
             line: Vec::new(),
             lead: None,
@@ -73,17 +86,12 @@ impl Watch {
         Ok((watch, seat))
     }
 
-    pub(super) fn number(&self) -> u64 {
-        self.number
-    }
-
     /// Looks how far it has come.
     pub(super) fn look(&mut self, tree: &Tree, now: Millis) -> Seen {
         // Before the rest is read: what a leader says, it says before it lets go.
         let left = self.claim.try_lock_shared().is_ok();
-        let mut news = self.grow(now);
+        self.grow(now);
         for line in self.lines() {
-            news = true;
             match serde_json::from_slice(&line) {
                 Ok(News::Arriving {
                     record,
@@ -91,7 +99,7 @@ impl Watch {
                     file,
                     length,
                 }) => {
-                    let Some(body) = self.open(tree, &file, length) else {
+                    let Some(body) = Self::open(tree, &file, length) else {
                         continue; // It is in its place already, so the end is near.
                     };
                     if let Some(lead) = &self.lead {
@@ -105,64 +113,61 @@ impl Watch {
                     self.body = Some(body);
                 }
                 Ok(News::Over { outcome, whole }) => {
-                    self.end(outcome, whole);
-                    return Seen { news, over: true };
+                    return self.end(outcome, whole);
                 }
                 Err(error) => log::debug!("a claim can't be read: {error}"),
             }
         }
         if left {
             // It died.
-            self.end(Outcome::Again, false);
-            return Seen {
-                news: true,
-                over: true,
-            };
+            return self.end(Outcome::Again, false);
         }
         let wanted = self.lead.as_ref().is_some_and(|lead| lead.seats() > 0)
             || self
                 .body
                 .as_ref()
                 .is_some_and(|body| body.pipe.readers() > 0);
-        Seen {
-            news,
-            over: !wanted,
+        if wanted {
+            Seen::Underway
+        } else {
+            self.end(Outcome::Again, false)
         }
     }
 
-    fn open(&self, tree: &Tree, name: &str, length: Option<u64>) -> Option<Body> {
+    fn open(tree: &Tree, name: &str, length: Option<u64>) -> Option<Body> {
         let dir = tree.dir().ok()?.open_dir(TMP).ok()?;
         let file = dir.open(name).ok()?.into_std();
         let size = file.metadata().ok()?.len();
-        let pipe = Arc::new(Pipe::new(self.number, file.try_clone().ok(), length));
+        let pipe = Arc::new(Pipe::new(Signal::default(), file.try_clone().ok(), length));
         pipe.wrote(size);
         Some(Body { file, pipe, size })
     }
 
     /// Takes note of what has come into the growing file.
-    fn grow(&mut self, now: Millis) -> bool {
+    fn grow(&mut self, now: Millis) {
         let (Some(body), Some(lead)) = (&mut self.body, &self.lead) else {
-            return false;
+            return;
         };
         let size = body.file.metadata().map_or(body.size, |found| found.len());
         if size <= body.size {
-            return false;
+            return;
         }
         body.pipe.wrote(size - body.size);
         body.size = size;
         lead.moved(now);
-        true
     }
 
-    fn end(&mut self, outcome: Outcome, whole: bool) {
+    fn end(&mut self, outcome: Outcome, whole: bool) -> Seen {
         // The last bytes came before the last word.
         self.grow(0);
         if let Some(body) = &self.body {
             body.pipe.close(whole);
         }
-        if let Some(lead) = self.lead.take() {
-            lead.over(outcome, whole);
-        }
+        Seen::Over(self.lead.take().map(|lead| Ending {
+            lead,
+            outcome,
+            whole,
+        }))
     }
 
     fn lines(&mut self) -> Vec<Vec<u8>> {

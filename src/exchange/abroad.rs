@@ -16,12 +16,16 @@ impl Exchange {
                 self.sharing.look_again = matches!(joined, Joined::Lead(_));
                 joined
             }
-            joined => joined,
+            Joined::Lead(lead) => {
+                self.sharing.look_again = store.flights.ended() != self.sharing.ended;
+                Joined::Lead(lead)
+            }
+            joined @ Joined::Seat(_) => joined,
         }
     }
 
-    /// Between the look at the tree and the right to fetch another process may have ended a fetch of the
-    /// same: looks again, once.
+    /// Between the look at the tree and the right to fetch, another thread or process may have ended a
+    /// fetch of the same: looks again, once.
     pub(super) fn looked_again(
         &mut self,
         step: Step,

@@ -15,6 +15,11 @@ impl Exchange {
         self
     }
 
+    /// The URL as people know it.
+    pub(super) fn url(&self) -> String {
+        url_of(&self.request, self.target.as_ref())
+    }
+
     /// It is answered by this.
     pub(super) fn count_answer(&mut self, answer: &mut Answer) {
         // What the proxy asks itself is counted by who asked it.

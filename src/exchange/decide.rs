@@ -29,8 +29,8 @@ const HEAD: f64 = 5.0;
 impl Exchange {
     /// What to do with the request. `patient` allows to read large files.
     pub fn decide(&mut self, patient: bool, now: Millis) -> Step {
-        if self.visit.is_some() {
-            return self.receive_visit(patient, now);
+        if let Some(step) = self.receive_visit(patient, now) {
+            return step;
         }
         if self.sharing.since == 0 {
             self.sharing.since = now;
@@ -60,6 +60,7 @@ impl Exchange {
         };
         self.request.connect_by_name(&target);
         self.target = Some(target.clone());
+        self.sharing.ended = self.store.flights.ended();
         match entry::find(&self.store, &target, &self.request.headers, patient) {
             Ok(found) => {
                 let step = self.found(found, &target, now);

@@ -46,10 +46,11 @@ impl Exchange {
             let text = answer::text(502, "followed\n", false, self.status);
             return Some(Reply::Answer(text));
         }
+        let (_, ticket) = seat.progress();
         self.sharing.seat = Some(seat);
         self.sharing.caused = true;
         self.redirect = Some((status, headers.clone()));
-        Some(Reply::Wait)
+        Some(Reply::Wait(ticket))
     }
 
     /// Sends the request for what a redirect leads to. `None`: it is another request.

@@ -33,7 +33,7 @@ impl Exchange {
             Reply::Answer(answer) => self.count_answer(answer),
             Reply::Body { hold: None, .. } => self.count_body(),
             // What becomes of it isn't known yet.
-            Reply::Body { .. } | Reply::Wait => {}
+            Reply::Body { .. } | Reply::Wait(_) => {}
         }
         reply
     }
@@ -128,6 +128,7 @@ impl Exchange {
     /// Decides what is stored, and begins to.
     fn begin(&mut self, status: u16, headers: &Headers, now: Millis) -> Flight {
         let announced = headers.text("content-length").and_then(|n| n.parse().ok());
+        self.tally.announced(announced);
         let chosen = match (&self.target, self.storing) {
             (Some(target), true) => {
                 let request = &self.request.headers;
@@ -174,13 +175,13 @@ impl Exchange {
             label: !codings.is_empty() && !select::accepts_coding(&asked, &codings),
             stored: Stored::Slash { body: Vec::new() },
         });
-        let number = self.number().unwrap_or_default();
-        Flight::begin(&self.store, number, storing, decode, announced)
+        let demand = self.demand();
+        Flight::begin(&self.store, demand, storing, decode, announced)
     }
 
     fn unstored(&self) -> Flight {
-        let number = self.number().unwrap_or_default();
-        Flight::begin(&self.store, number, Storing::Nothing, false, None)
+        let demand = self.demand();
+        Flight::begin(&self.store, demand, Storing::Nothing, false, None)
     }
 
     /// Lets others have what arrives, or tells them to ask for themselves. Returns for how long the

@@ -11,6 +11,7 @@ use crate::meta::{Millis, Record};
 use crate::range;
 use crate::request::Request;
 use crate::select;
+use crate::wake::{Signal, Ticket};
 use crate::way::Way;
 
 /// A range that begins more bytes than this behind what has arrived is asked for upstream.
@@ -31,12 +32,6 @@ const CONNECTION: [&str; 9] = [
 ];
 
 impl Exchange {
-    /// The number of the flight that this exchange leads or waits for, or did last.
-    #[must_use]
-    pub fn number(&self) -> Option<u64> {
-        self.sharing.number
-    }
-
     /// Whether it fetches for everybody.
     #[must_use]
     pub fn is_leading(&self) -> bool {
@@ -52,6 +47,23 @@ impl Exchange {
     /// What is to be fetched without a client, where this exchange has just found that out.
     pub fn work(&mut self) -> Option<Exchange> {
         self.sharing.work.take().map(|work| *work)
+    }
+
+    /// Rung when less may be wanted of what this exchange fetches.
+    pub(super) fn demand(&self) -> Signal {
+        match (&self.sharing.lead, &self.flight) {
+            (Some(lead), _) => lead.demand().clone(),
+            (None, Some(flight)) => flight.demand().clone(),
+            (None, None) => Signal::default(),
+        }
+    }
+
+    /// Whether anybody wants what is being fetched, its own client apart. The ticket rings when that
+    /// may have changed in this process; other processes, and the clock, ring none: ask again now and then.
+    #[must_use]
+    pub fn wanted(&self, now: Millis) -> Option<Ticket> {
+        let ticket = self.demand().ticket();
+        self.is_wanted(now).then_some(ticket)
     }
 
     /// Whether anybody wants what is being fetched, its own client apart: somebody waits or reads,
@@ -74,10 +86,11 @@ impl Exchange {
 
     /// What has become of the flight that this exchange waits for. `None`: nothing is waited for.
     pub(super) fn seated(&mut self, now: Millis) -> Option<Step> {
-        match self.sharing.seat.as_ref()?.progress() {
-            Progress::Asked => return Some(Step::Wait),
+        let (progress, ticket) = self.sharing.seat.as_ref()?.progress();
+        match progress {
+            Progress::Asked => return Some(Step::Wait(ticket)),
             Progress::Arriving(arrival) => {
-                if let Some(step) = self.read_along(&arrival, now) {
+                if let Some(step) = self.read_along(&arrival, ticket, now) {
                     return Some(step);
                 }
             }
@@ -120,19 +133,20 @@ impl Exchange {
         let joined = self.store.flights.join(&target.url(), &known, now, suits);
         match self.join_abroad(joined, now) {
             Joined::Seat(seat) => {
-                self.sharing.number = Some(seat.number());
                 self.sharing.seat = Some(seat);
-                // Over meanwhile: who tells of that tells this one too.
-                self.seated(now).or(Some(Step::Wait))
+                // Over meanwhile: the tree is to be looked at again, at once.
+                self.seated(now)
+                    .or_else(|| Some(Step::Wait(Ticket::rung())))
             }
             Joined::Lead(lead) => {
-                self.sharing.number = Some(lead.number());
                 if self.asks_part() && !matches!(self.fallback, Fallback::Entry(_)) {
                     // The whole is fetched behind the range, without a client.
-                    self.sharing.seat = Some(lead.seat());
+                    let seat = lead.seat();
+                    let (_, ticket) = seat.progress();
+                    self.sharing.seat = Some(seat);
                     self.sharing.caused = true;
                     self.detach_whole(lead);
-                    return Some(Step::Wait);
+                    return Some(Step::Wait(ticket));
                 }
                 self.sharing.lead = Some(lead);
                 None
@@ -158,10 +172,10 @@ impl Exchange {
 
     /// An exchange that leads in the place of this one, without a client.
     pub(super) fn without_client(&self, request: Request, lead: Lead, why: Detached) -> Self {
+        let url = || self.url();
         let mut work = Self::new(self.store.clone(), self.settings, request)
-            .counted(self.tally.without_client());
+            .counted(self.tally.without_client(&url));
         work.sharing = Sharing {
-            number: Some(lead.number()),
             lead: Some(lead),
             detached: Some(why),
             ..Sharing::default()
@@ -250,7 +264,7 @@ impl Exchange {
     }
 
     /// Reads a body that is growing. `None`: it isn't one that answers this request.
-    fn read_along(&mut self, arrival: &Arrival, now: Millis) -> Option<Step> {
+    fn read_along(&mut self, arrival: &Arrival, ticket: Ticket, now: Millis) -> Option<Step> {
         let target = self.target.clone()?;
         if !select::matches(&arrival.record, &target, &self.request.headers) {
             return None;
@@ -262,7 +276,7 @@ impl Exchange {
                 self.sharing.seat = None;
                 Some(Step::Answer(answer))
             }
-            Growing::Later => Some(Step::Wait),
+            Growing::Later => Some(Step::Wait(ticket)),
             Growing::Far => {
                 self.sharing.seat = None;
                 self.fallback = Fallback::None;

@@ -20,7 +20,8 @@ impl Exchange {
         self.visit.is_some()
     }
 
-    pub(super) fn receive_visit(&mut self, patient: bool, now: Millis) -> Step {
+    /// What to do with a request to the proxy itself. `None`: it is for somebody else.
+    pub(super) fn receive_visit(&mut self, patient: bool, now: Millis) -> Option<Step> {
         let context = Context {
             store: &self.store,
             mode: self.settings.mode,
@@ -28,9 +29,6 @@ impl Exchange {
             patient,
             now,
         };
-        match &mut self.visit {
-            Some(visit) => visit.decide(&context),
-            None => Step::Wait,
-        }
+        Some(self.visit.as_mut()?.decide(&context))
     }
 }

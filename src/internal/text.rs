@@ -9,7 +9,7 @@ use crate::shell::quoted;
 use crate::store::Store;
 use crate::upload::Put;
 
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A text for people.
 #[must_use]

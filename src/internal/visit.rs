@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::host::{Host, Named};
 use super::route::{Route, cached_url};
 use super::upload::{self, Upload};
-use super::{cached, guard, text, token};
+use super::{cached, front, guard, text, token};
 use crate::answer::Answer;
 use crate::exchange::Step;
 use crate::key::Target;
@@ -16,6 +16,7 @@ use crate::options::Mode;
 use crate::request::Request;
 use crate::store::Store;
 use crate::upload::Over;
+use crate::way::Way;
 
 /// What is known when a request has to be answered.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ enum Taking {
 }
 
 impl Visit {
-    /// For a request that names `cachy_host`.
+    /// For a request that names `cachy_host`, or came straight to the proxy.
     #[must_use]
     pub fn new(host: Arc<Host>) -> Self {
         Self {
@@ -111,6 +112,9 @@ impl Visit {
     }
 
     fn begin(&mut self, context: &Context<'_>) -> Step {
+        if context.request.way == Way::Straight && !self.host.is_meant(context.request) {
+            return Step::Answer(front::answer(context.request, self.host.name()));
+        }
         let route = match self.admit(context) {
             Ok(route) => route,
             Err(answer) => return Step::Answer(*answer),

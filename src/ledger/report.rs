@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use serde::{Deserialize, Serialize};
 
-use super::Account;
+use super::{Account, Unfinished};
 use crate::meta::Millis;
 
 /// Bytes of bodies.
@@ -41,14 +41,17 @@ pub struct Report {
     pub misses: Vec<Miss>,
     /// Requests that are missing in `misses`, since there were too many.
     pub omitted: u64,
+    /// What is still being fetched without a client.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<Unfinished>,
 }
 
-/// Requests of one run for one URL that were not served from the tree alone, for one reason.
+/// Requests of one run for one URL, by one method, that were not served from the tree alone, for one reason.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Miss {
     /// As it is stored; as it was asked where it has no key.
     pub url: String,
-    /// Of the first of them.
+    /// Their method.
     pub method: String,
     /// The status code of the first of them; 0 where its client left before there was one.
     pub status: u16,
@@ -70,9 +73,9 @@ impl Report {
         let misses: Vec<Miss> = rows
             .by
             .iter()
-            .map(|((url, reason), row)| Miss {
+            .map(|((url, method, reason), row)| Miss {
                 url: url.clone(),
-                method: row.method.clone(),
+                method: method.clone(),
                 status: row.status,
                 cache_status: row.cache_status.clone(),
                 reason: Cow::Borrowed(reason),
@@ -89,6 +92,7 @@ impl Report {
             bytes: Bytes::of(account),
             misses,
             omitted,
+            unfinished: account.underway.list(),
         };
         report.sort();
         report
@@ -97,13 +101,13 @@ impl Report {
     fn sort(&mut self) {
         self.misses.sort_by(|a, b| {
             let worse = b.seconds.total_cmp(&a.seconds).then(b.bytes.cmp(&a.bytes));
-            worse.then_with(|| a.url.cmp(&b.url))
+            worse.then_with(|| (&a.url, &a.method).cmp(&(&b.url, &b.method)))
         });
     }
 
     /// Adds what others know of the same run.
     pub(super) fn add(&mut self, others: Vec<Self>) {
-        let key = |miss: &Miss| (miss.url.clone(), miss.reason.clone());
+        let key = |miss: &Miss| (miss.url.clone(), miss.method.clone(), miss.reason.clone());
         let misses = std::mem::take(&mut self.misses);
         let mut by: HashMap<_, _> = misses.into_iter().map(|miss| (key(&miss), miss)).collect();
         for other in others {
@@ -112,6 +116,7 @@ impl Report {
             self.bytes.tree += other.bytes.tree;
             self.bytes.upstream += other.bytes.upstream;
             self.omitted += other.omitted;
+            self.unfinished.extend(other.unfinished);
             for miss in other.misses {
                 match by.entry(key(&miss)) {
                     Entry::Vacant(place) => {
@@ -160,7 +165,7 @@ pub struct Reason {
 impl Totals {
     pub(super) fn of(account: &Account, since: Millis) -> Self {
         let rows = account.rows.lock();
-        let by_reason = rows.by.iter().map(|((_, reason), row)| {
+        let by_reason = rows.by.iter().map(|((_, _, reason), row)| {
             let sums = Reason {
                 count: row.count.load(Relaxed),
                 bytes: row.bytes.load(Relaxed),

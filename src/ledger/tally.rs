@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::unfinished::Fetch;
 use super::{Account, Asked, Row, reason};
 use crate::answer::Answer;
 use crate::body::Body;
@@ -26,6 +27,8 @@ pub struct Tally {
     pending: u64,
     since: Millis,
     over: bool,
+    /// What is told of a fetch without a client as long as it goes on.
+    fetch: Option<Arc<Fetch>>,
 }
 
 impl Tally {
@@ -38,12 +41,26 @@ impl Tally {
 
     /// For what is fetched without a client on behalf of this one.
     #[must_use]
-    pub fn without_client(&self) -> Self {
+    pub fn without_client(&self, url: &dyn Fn() -> String) -> Self {
+        let [_, run] = &self.accounts;
         Self {
             accounts: self.accounts.clone(),
             detached: true,
+            fetch: run.as_ref().map(|run| run.underway.begin(url())),
             ..Self::default()
         }
+    }
+
+    /// So many bytes are announced of what is fetched without a client.
+    pub fn announced(&self, length: Option<u64>) {
+        if let Some(fetch) = &self.fetch {
+            fetch.announced(length);
+        }
+    }
+
+    /// Nothing more becomes of it.
+    pub fn close(&mut self) {
+        self.fetch = None;
     }
 
     /// The request came in.
@@ -69,7 +86,7 @@ impl Tally {
             self.over(clock);
             return;
         }
-        let growing = answer.body.flight().is_some();
+        let growing = answer.body.is_growing();
         let stored = answer.cache_status.is_from_tree();
         if !growing {
             self.over(clock);
@@ -141,6 +158,9 @@ impl Tally {
         let bytes = bytes as u64;
         for account in self.accounts.iter().flatten() {
             account.from_upstream.fetch_add(bytes, Relaxed);
+        }
+        if let Some(fetch) = &self.fetch {
+            fetch.received(bytes);
         }
         if self.told {
             self.add_to_rows(bytes);

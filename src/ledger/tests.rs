@@ -154,7 +154,7 @@ fn memory_is_bounded() {
 fn what_has_no_client_is_no_request() {
     let ledger = Ledger::default();
     let run = RunId::parse(RUN);
-    let mut work = ledger.tally(run).without_client();
+    let mut work = ledger.tally(run).without_client(&url);
     work.begin(1000);
     work.tell(
         &request(),
@@ -246,4 +246,35 @@ fn siblings_count_together() {
             2 + u64::from(Arc::ptr_eq(ledger, &ledgers[2]))
         );
     }
+}
+
+#[test]
+fn methods_apart() {
+    let ledger = Ledger::default();
+    let run = RunId::parse(RUN);
+    for method in ["HEAD", "GET", "HEAD"] {
+        let mut asked = request();
+        method.clone_into(&mut asked.method);
+        let mut tally = ledger.tally(run);
+        tally.begin(1000);
+        tally.tell(
+            &asked,
+            &url,
+            200,
+            CacheStatus::forwarded(Forwarded::UriMiss),
+        );
+        tally.over(|| 1000);
+    }
+    let report = ledger.report(run.unwrap());
+    let told = |report: &Report| -> Vec<_> {
+        let misses = report.misses.iter();
+        misses.map(|m| (m.method.clone(), m.count)).collect()
+    };
+    let expected = [("GET".to_owned(), 1), ("HEAD".to_owned(), 2)];
+    assert_eq!(told(&report), expected);
+    let mut both = ledger.report(run.unwrap());
+    both.add(vec![report]);
+    let expected = [("GET".to_owned(), 2), ("HEAD".to_owned(), 4)];
+    assert_eq!(told(&both), expected);
+    assert_eq!(ledger.totals().by_reason["uri-miss"].count, 3);
 }

@@ -48,7 +48,7 @@ impl Source {
                     }
                     Some(bytes.into())
                 }
-                Ok(Chunk::Later | Chunk::End) | Err(_) => None,
+                Ok(Chunk::Later(_) | Chunk::End) | Err(_) => None,
             },
         }
     }

@@ -5,6 +5,7 @@ use pyo3::exceptions::{PyEOFError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::wake::Ticket;
 use super::{Fields, pairs};
 use crate::answer;
 use crate::body;
@@ -18,8 +19,6 @@ use crate::ledger::Meter;
 pub(super) enum Pause {
     /// Decide again with `patient=True` in a thread.
     Read,
-    /// Decide again when another exchange is done.
-    Wait,
     /// Pass the request's body on, then decide again.
     Take,
 }
@@ -57,6 +56,7 @@ impl Forward {
 #[pyclass(frozen, module = "cachy._core")]
 pub(super) struct Answer {
     status: u16,
+    reason: Option<&'static str>,
     headers: Fields,
     body: Mutex<Option<Body>>,
 }
@@ -65,6 +65,7 @@ impl From<answer::Answer> for Answer {
     fn from(answer: answer::Answer) -> Self {
         Self {
             status: answer.status,
+            reason: answer.reason(),
             headers: answer.headers.0,
             body: Mutex::new(Some(Body::counted(answer.body, answer.meter))),
         }
@@ -76,6 +77,11 @@ impl Answer {
     #[getter]
     fn status(&self) -> u16 {
         self.status
+    }
+
+    #[getter]
+    fn reason(&self) -> Option<&'static str> {
+        self.reason
     }
 
     #[getter]
@@ -156,24 +162,29 @@ impl Body {
     }
 
     #[getter]
-    fn flight(&self) -> Option<u64> {
-        self.0.lock().flight()
+    fn growing(&self) -> bool {
+        self.0.lock().is_growing()
+    }
+
+    #[getter]
+    fn behind(&self) -> bool {
+        self.0.lock().is_behind()
     }
 
     fn pass_on(&self, bytes: u64) -> bool {
         self.0.lock().pass_on(bytes)
     }
 
-    fn read<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    fn read<'py>(&self, py: Python<'py>, most: usize) -> PyResult<Bound<'py, PyAny>> {
         match py.detach(|| self.0.lock().read(most)) {
             Ok(body::Chunk::Bytes(bytes)) => {
                 if let Some(meter) = &self.1 {
                     meter.read(bytes.len());
                 }
-                Ok(Some(PyBytes::new(py, &bytes)))
+                Ok(PyBytes::new(py, &bytes).into_any())
             }
-            Ok(body::Chunk::Later) => Ok(None),
-            Ok(body::Chunk::End) => Ok(Some(PyBytes::new(py, b""))),
+            Ok(body::Chunk::Later(ticket)) => Ok(Bound::new(py, Ticket::from(ticket))?.into_any()),
+            Ok(body::Chunk::End) => Ok(PyBytes::new(py, b"").into_any()),
             Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(
                 PyEOFError::new_err("the body ends before its announced length"),
             ),

@@ -8,6 +8,7 @@ use pyo3::types::PyFloat;
 use super::Fields;
 use super::answer::{Answer, Forward, Pause, Streamed};
 use super::request::Request;
+use super::wake::Ticket;
 use crate::exchange::{self, Look, Reply, Step};
 use crate::freshness::clock;
 use crate::headers::Headers;
@@ -24,7 +25,7 @@ impl Exchange {
             Step::Answer(answer) => Ok(Py::new(py, Answer::from(answer))?.into_any()),
             Step::Forward(forward) => Ok(Py::new(py, Forward::from(forward))?.into_any()),
             Step::Read => Ok(Py::new(py, Pause::Read)?.into_any()),
-            Step::Wait => Ok(Py::new(py, Pause::Wait)?.into_any()),
+            Step::Wait(ticket) => Ok(Py::new(py, Ticket::from(ticket))?.into_any()),
             Step::Take => Ok(Py::new(py, Pause::Take)?.into_any()),
         }
     }
@@ -57,7 +58,7 @@ impl Exchange {
                 let streamed = Streamed::new(py, headers, body, hold)?;
                 Ok(Py::new(py, streamed)?.into_any())
             }
-            Reply::Wait => Ok(Py::new(py, Pause::Wait)?.into_any()),
+            Reply::Wait(ticket) => Ok(Py::new(py, Ticket::from(ticket))?.into_any()),
         }
     }
 
@@ -80,11 +81,6 @@ impl Exchange {
     }
 
     #[getter]
-    fn number(&self, py: Python<'_>) -> Option<u64> {
-        py.detach(|| self.0.lock().number())
-    }
-
-    #[getter]
     fn host(&self, py: Python<'_>) -> String {
         py.detach(|| self.0.lock().request().host.clone())
     }
@@ -94,9 +90,14 @@ impl Exchange {
         py.detach(|| self.0.lock().is_leading())
     }
 
-    #[getter]
-    fn wanted(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.0.lock().is_wanted(clock()))
+    fn wanted(&self, py: Python<'_>) -> Option<Ticket> {
+        let ticket = py.detach(|| self.0.lock().wanted(clock()));
+        ticket.map(Ticket::from)
+    }
+
+    fn pace(&self, py: Python<'_>, held: bool) -> Option<Ticket> {
+        let ticket = py.detach(|| self.0.lock().pace(held));
+        ticket.map(Ticket::from)
     }
 
     fn work(&self, py: Python<'_>) -> Option<Self> {

@@ -34,6 +34,16 @@ impl Multiplex {
         told(py, &turn)
     }
 
+    fn last<'py>(&self, py: Python<'py>, room: bool) -> Taken<'py> {
+        let turn = py.detach(|| self.0.lock().last(room, clock()));
+        told(py, &turn)
+    }
+
+    #[getter]
+    fn is_idle(&self) -> bool {
+        self.0.lock().is_idle()
+    }
+
     fn retire(&self) {
         self.0.lock().retire();
     }

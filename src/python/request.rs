@@ -26,7 +26,7 @@ pub(super) fn scheme(name: &str) -> PyResult<Scheme> {
 #[pymethods]
 impl Request {
     #[new]
-    #[pyo3(signature = (*, method, scheme, host, port, path, headers, authority=None, sni=None, mode="regular", own=false, special=false, multiplexed=false, old=false))]
+    #[pyo3(signature = (*, method, scheme, host, port, path, headers, authority=None, sni=None, mode="regular", own=false, straight=false, special=false, multiplexed=false, old=false))]
     #[allow(clippy::too_many_arguments, clippy::fn_params_excessive_bools)]
     fn new(
         method: String,
@@ -39,6 +39,7 @@ impl Request {
         sni: Option<String>,
         mode: &str,
         own: bool,
+        straight: bool,
         special: bool,
         multiplexed: bool,
         old: bool,
@@ -52,7 +53,7 @@ impl Request {
             headers: Headers(headers),
             authority,
             sni,
-            way: Way::of(mode, own),
+            way: Way::of(mode, own, straight),
             special,
             multiplexed,
             old,

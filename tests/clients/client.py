@@ -15,6 +15,9 @@ R = TypeVar("R", bound=Repository)
 class Client(ABC, Generic[R]):
     """One package manager with a home of its own, behind a proxy."""
 
+    timeout: float = 40
+    """Seconds until a program is killed."""
+
     def __init__(self, proxy: Target, home: Path, repository: R) -> None:
         self.proxy = proxy
         self.proxy_url = f"http://{proxy.host}:{proxy.port}"
@@ -34,6 +37,6 @@ class Client(ABC, Generic[R]):
     def installed(self) -> dict[str, bytes]:
         """What it got, as in `Repository.contents`."""
 
-    def run(self, *command: str | Path, timeout: float = 40) -> Run:
+    def run(self, *command: str | Path, timeout: float | None = None) -> Run:
         """Run a program in this client's environment."""
-        return run(command, self.env, self.home, timeout)
+        return run(command, self.env, self.home, timeout or self.timeout)

@@ -7,6 +7,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use cachy::entry::{Found, find};
 use cachy::exchange::{Exchange, Reply, Settings, Step};
@@ -171,6 +173,45 @@ fn a_persons_file_and_a_status_make_room_for_a_folder() {
 }
 
 #[test]
+fn nobody_who_waits_is_forgotten() {
+    const URLS: usize = 120;
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let fetched = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for hand in 0..8_usize {
+            let (store, fetched) = (&store, &fetched);
+            scope.spawn(move || {
+                for n in 0..URLS {
+                    // Each in an order of its own.
+                    let url = format!("https://h/{}", (n * [1, 7, 11, 13][hand % 4] + hand) % URLS);
+                    let mut asked = exchange(store, &url);
+                    loop {
+                        match asked.decide(true, NOW) {
+                            Step::Forward(_) => {
+                                fetched.fetch_add(1, Ordering::Relaxed);
+                                std::thread::sleep(Duration::from_millis(2));
+                                deliver(asked, 200, &Headers::default(), url.as_bytes());
+                                break;
+                            }
+                            Step::Wait(ticket) => {
+                                assert!(
+                                    ticket.wait(Duration::from_secs(30)),
+                                    "{url} was forgotten"
+                                );
+                            }
+                            Step::Answer(answer) => break assert_eq!(answer.status, 200),
+                            other => panic!("{other:?}"),
+                        }
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(fetched.into_inner(), URLS);
+}
+
+#[test]
 fn many_hands_on_one_tree() {
     let folder = TempDir::new().unwrap();
     // Two stores are two processes: they share the folder alone.
@@ -185,8 +226,8 @@ fn many_hands_on_one_tree() {
                         match exchange.decide(true, NOW) {
                             Step::Forward(_) => {}
                             // Another hand of this process fetches it.
-                            Step::Wait => continue,
-                            Step::Answer(answer) if answer.body.flight().is_some() => continue,
+                            Step::Wait(_) => continue,
+                            Step::Answer(answer) if answer.body.is_growing() => continue,
                             Step::Answer(mut answer) => {
                                 // Whatever is seen is whole, and of this URL.
                                 let body = answer.body.read(1 << 20).unwrap();

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,19 @@ class Cachy:
         """Runs it to the end."""
         return run(self.words(*arguments), self.env | dict(env or {}), self.home)
 
-    def start(self, *arguments: str | Path, **more: Any) -> "subprocess.Popen[str]":
-        """Starts it, with pipes, unless told otherwise as for `subprocess.Popen`."""
-        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        settings: dict[str, Any] = {"env": self.env, "cwd": self.home} | pipes | more
-        return subprocess.Popen(self.words(*arguments), **settings)
+    def start(
+        self,
+        *arguments: str | Path,
+        env: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        **more: Any,
+    ) -> "subprocess.Popen[str]":
+        """Starts it, with pipes; by a command that executes the rest of its line, if any."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        words = [*prefix, *self.words(*arguments)]
+        return subprocess.Popen(
+            words, env=self.env | dict(env or {}), cwd=self.home, **(pipes | more)
+        )
 
 
 def set_environment(monkeypatch: Any, env: Mapping[str, str]) -> None:

@@ -28,6 +28,7 @@ def read(body: _core.Body) -> bytes:
     """All of it."""
     found = b""
     while chunk := body.read(1 << 20):
+        assert isinstance(chunk, bytes)
         found += chunk
     return found
 

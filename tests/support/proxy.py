@@ -18,6 +18,7 @@ READY = re.compile(r"[Pp]roxy .*?listening at (?:\S+ and )?\S*?:(\d+)\.")
 #: A mistake of the proxy's, whatever its clients got.
 MISHAP = re.compile(
     r"Traceback \(most recent|has crashed|never retrieved|was never awaited|is pending!|panicked"
+    r"|but rescued after"
 )
 #: The same while it ends: asyncio and mitmproxy then have much to say of what they cancel.
 MISHAP_AT_THE_END = re.compile(r'has crashed|panicked|File "[^"]*/cachy/')

@@ -1,6 +1,7 @@
 """What the origin answers, and what it was asked."""
 
 import threading
+from collections.abc import Collection
 
 from .answer import Answer
 from .message import HeadersLike, Request, header_list, plain_host, split_url
@@ -82,6 +83,18 @@ class Routes:
             self._handlers.clear()
             self._requests.clear()
             self._left.clear()
+
+    def forget_requests(self) -> None:
+        """Drop the records, and keep the routes."""
+        with self._lock:
+            self._requests.clear()
+            self._left.clear()
+
+    def forget_hosts(self, hosts: Collection[str]) -> None:
+        """Drop the routes of some hosts."""
+        with self._lock:
+            for key in [key for key in self._handlers if key[1] in hosts]:
+                del self._handlers[key]
 
     async def answer(self, request: Request, reply: Reply) -> None:
         """Record and answer one request."""

@@ -3,10 +3,9 @@
 import os
 import re
 import signal
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from .command import Cachy
 from .tree import wait_until
@@ -19,21 +18,32 @@ class Served:
         command: The installed command.
         tree: The tree.
         options: Further ones.
+        arguments: Further ones of mitmdump.
+        more: Of `Cachy.start`.
     """
 
     host = "127.0.0.1"
 
-    def __init__(self, command: Cachy, tree: Path, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        command: Cachy,
+        tree: Path,
+        options: Sequence[str] = (),
+        arguments: Sequence[str] = (),
+        **more: Any,
+    ) -> None:
         self.command = command
         self.tree = tree
         self.options = list(options)
+        self.arguments = list(arguments)
+        self.more = more
         self.ca_pem = command.confdir / "mitmproxy-ca-cert.pem"
         self.port = 0
 
     def __enter__(self) -> Self:
         words = ["serve", "--port", "0", "--dir", str(self.tree), *self.options]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = self.command.start(*words, "--", *self.command.arguments, **pipes)
+        passed = [*self.command.arguments, *self.arguments]
+        self.process = self.command.start(*words, "--", *passed, **self.more)
         assert self.process.stdout
         lines = [self.process.stdout.readline() for _ in range(7)]
         found = re.search(r"listens on http://127\.0\.0\.1:(\d+)$", lines[0])
@@ -56,6 +66,16 @@ class Served:
         """The processes that it has started."""
         pid = self.process.pid
         return {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+    def wait_for_line(self, text: str) -> str:
+        """Reads what it says on standard error, to a line that has a text."""
+        assert self.process.stderr
+        lines = []
+        while line := self.process.stderr.readline():
+            lines.append(line)
+            if text in line:
+                return line
+        raise AssertionError(f"it ended and never said {text!r}:\n{''.join(lines)}")
 
     def wait_for_another(self) -> None:
         """Waits until it says that another worker has taken the place of one that died."""

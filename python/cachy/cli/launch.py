@@ -136,7 +136,7 @@ def launch(
     os.close(watched)
     launched = Launched(port, "", Path(), process, log, lifeline)
     try:
-        os.write(lifeline, json.dumps([arguments, left]).encode() + b"\n")
+        os.write(lifeline, json.dumps([arguments, left, 0]).encode() + b"\n")
         listening = wait(told)
         if listening is None:
             raise LaunchError(why(process, log))

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from cachy.cli.finishing import Counted, unfinished
 from cachy.cli.terminal import print_table, size
 
 #: Lines of what did not come from the tree.
@@ -62,6 +63,8 @@ class Report:
     """How long the command ran."""
     counted: dict[str, Any]
     """What the proxy counted, as it tells it."""
+    hint: str | None = None
+    """What to try, where the proxy saw nothing."""
 
     @property
     def requests(self) -> int:
@@ -81,6 +84,11 @@ class Report:
     def misses(self) -> list[dict[str, Any]]:
         """What did not come from the tree, worst first."""
         return list(self.counted.get("misses") or [])
+
+    @property
+    def thrown_away(self) -> list[Counted]:
+        """What was still being fetched when the command had ended, of which something had come."""
+        return [each for each in unfinished(self.counted) if each.get("received")]
 
     @property
     def more(self) -> int:
@@ -120,11 +128,31 @@ def why(miss: dict[str, Any]) -> str:
     return f"{text}; {status}" if isinstance(status, int) and status >= 400 else text
 
 
+def came(fetch: Counted) -> str:
+    """How much came of what was thrown away."""
+    length = fetch.get("length")
+    whole = "" if length is None else f" of {size(int(length))}"
+    return f"{size(int(fetch.get('received', 0)))}{whole}"
+
+
+#: What stands above that.
+THROWN_AWAY = "not whole when the command ended, so not stored"
+
+
 def show(report: Report, console: Console) -> None:
     """Prints it for people."""
     console.print(f"cachy: {report.summary}", soft_wrap=True)
-    if not report.misses:
-        return
+    if report.hint:
+        console.print(f"cachy: {report.hint}", soft_wrap=True)
+    if report.misses:
+        show_misses(report, console)
+    for fetch in report.thrown_away[:SHOWN]:
+        text = f"cachy: {THROWN_AWAY}: {came(fetch)}  {fetch['url']}"
+        console.print(text, soft_wrap=True)
+
+
+def show_misses(report: Report, console: Console) -> None:
+    """Prints what did not come from the tree."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     table.add_column("waited", justify="right", no_wrap=True)
     table.add_column("bytes", justify="right", no_wrap=True)
@@ -146,15 +174,22 @@ def show(report: Report, console: Console) -> None:
         console.print(f"and {report.more} more")
 
 
+def safe(url: str) -> str:
+    """A URL that ends neither a cell nor a piece of code."""
+    return url.replace("|", "%7C").replace("`", "%60")
+
+
 def markdown(report: Report) -> str:
     """It for the summary of a CI job."""
     state = "" if report.exit_code == 0 else f", exit code {report.exit_code}"
     lines = [f"### cachy: `{report.command}`{state}", "", report.summary + ".", ""]
+    if report.hint:
+        lines += [f"{report.hint[0].upper()}{report.hint[1:]}.", ""]
     if report.misses:
         lines += ["| waited | bytes | times | why | not from the tree |", "|--:|--:|--:|---|---|"]
         for miss in report.misses[:SHOWN]:
             method = str(miss.get("method", "GET"))
-            url = str(miss.get("url", "")).replace("|", "%7C").replace("`", "%60")
+            url = safe(str(miss.get("url", "")))
             lines.append(
                 f"| {float(miss.get('seconds', 0)):.2f} s | {size(int(miss.get('bytes', 0)))} "
                 f"| {miss.get('count', 1)} | {why(miss).replace('|', '/')} "
@@ -163,6 +198,11 @@ def markdown(report: Report) -> str:
         lines.append("")
         if report.more:
             lines += [f"… and {report.more} more.", ""]
+    if report.thrown_away:
+        lines += [f"{THROWN_AWAY[0].upper()}{THROWN_AWAY[1:]}:", ""]
+        for fetch in report.thrown_away[:SHOWN]:
+            lines.append(f"- {came(fetch)}: `{safe(fetch['url'])}`")
+        lines.append("")
     return "\n".join(lines) + "\n"
 
 
@@ -180,6 +220,8 @@ def save(report: Report, path: Path) -> None:
             "seconds": round(report.seconds, 3),
             **report.counted,
         }
+        if report.hint:
+            told["hint"] = report.hint
         path.write_text(json.dumps(told, indent=2) + "\n")
         return
     with path.open(

@@ -102,6 +102,13 @@ class Between(asyncio.Protocol):
             out = self.records.encrypt(out)
         self.transport.write(out)
 
+    def last(self) -> None:
+        """The proxy ends."""
+
+    def owes(self) -> bool:
+        """Whether the client waits for an answer that is not mitmproxy's."""
+        return self.body is not None
+
     def hold(self) -> None:
         """Reads no more from the client."""
         if not self.held:

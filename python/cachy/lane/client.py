@@ -128,6 +128,7 @@ class ClientLane(Arriving):
             # Somebody cut the file short.
             self.close()
             return
+        assert isinstance(piece, bytes)
         if piece:
             self.send(piece)
             # Else it goes on when the socket takes more.

@@ -73,6 +73,15 @@ class Multiplexing(Leaving):
         # With the files of its hits.
         self.multiplex = None
 
+    def last(self) -> None:
+        """The proxy ends: the client is told to begin no more requests."""
+        if self.multiplex is not None and not self.transport.is_closing():
+            self.follow(self.multiplex.last(not self.full))
+
+    def owes(self) -> bool:
+        """Whether the client waits for an answer that is not mitmproxy's."""
+        return super().owes() or (self.multiplex is not None and not self.multiplex.is_idle)
+
     def end_tls(self) -> None:
         """The client has ended TLS, or has broken it."""
         self.end()

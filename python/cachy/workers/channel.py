@@ -20,8 +20,13 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return ends
 
 
-def say(channel: socket.socket, message: dict[str, Any] | int) -> None:
-    """Sends a message; a number is how many connections are over.
+#: Of a supervisor: an answer, that it is to end, or with a descriptor the place of a connection. Of a worker:
+#: what it wants, or how many connections it has taken and how many are over since the last time.
+Message = dict[str, Any] | list[int] | int
+
+
+def say(channel: socket.socket, message: Message) -> None:
+    """Sends a message.
 
     Raises:
         BlockingIOError: The other end has enough to do.
@@ -39,7 +44,7 @@ def hand_over(channel: socket.socket, place: int, connection: socket.socket) -> 
     socket.send_fds(channel, [b"%d" % place], [connection.fileno()])
 
 
-def hear(channel: socket.socket) -> tuple[dict[str, Any] | int, list[int]] | None:
+def hear(channel: socket.socket) -> tuple[Message, list[int]] | None:
     """Receives a message, or a connection's place and descriptor. `None`: nobody is there any more.
 
     Raises:
@@ -50,7 +55,7 @@ def hear(channel: socket.socket) -> tuple[dict[str, Any] | int, list[int]] | Non
     return (json.loads(data), fds) if data else None
 
 
-def heard(channel: socket.socket) -> tuple[dict[str, Any] | int, list[int]] | None:
+def heard(channel: socket.socket) -> tuple[Message, list[int]] | None:
     """What the event loop has found, where it is something. Once the other end is gone it looks no more."""
     try:
         found = hear(channel)

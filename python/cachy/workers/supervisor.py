@@ -1,58 +1,32 @@
-"""Starts workers, hands connections to them, and ends with all of them."""
+"""Starts workers, and other ones in the place of those that end, hang or are to be replaced; outlives
+any of them.
+"""
 
 import asyncio
-import json
-import os
 import signal
-import socket
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from cachy.inherited import Inherited
+from cachy.terms import Terms, has_terminal
 from cachy.workers import channel
-from cachy.workers.listeners import Place, bind
+from cachy.workers.process import EndedError, Worker, WorkersError, how_it_ended, spawn
+from cachy.workers.reception import Reception
 
-#: Seconds until a worker must listen; the first start of all makes a CA.
-START = 60
-#: Seconds for an end in good order.
+#: Seconds for an end in good order, beside the grace.
 END = 5
-#: So many workers that die within so many seconds are no accident.
-DEATHS, WITHIN = 5, 60.0
-#: Connections that are taken in one go.
-BURST = 64
+#: Ends within so many seconds make the next start wait.
+WITHIN = 60.0
+#: Seconds that it waits at most.
+LONGEST = 30.0
+#: Seconds of silence after which a worker hangs, where systemd's watchdog says nothing else.
+PATIENCE = 30.0
 #: Letters of a folder in which a socket can lie.
 SHORT = 70
-#: Seconds until one asks again whether any worker takes a connection.
-PAUSE = 0.02
-
-
-class WorkersError(Exception):
-    """It could not start, or not go on; the message says why."""
-
-
-@dataclass
-class Worker:
-    """A process."""
-
-    number: int
-    process: asyncio.subprocess.Process
-    channel: socket.socket
-    lifeline: int
-    #: The places where it takes connections.
-    places: set[int] = field(default_factory=set)
-    connections: int = 0
-    #: When it was last given one; a count, not a time.
-    turn: int = 0
-
-    def close(self) -> None:
-        """Lets go of a process that is over."""
-        asyncio.get_running_loop().remove_reader(self.channel)
-        self.channel.close()
-        os.close(self.lifeline)
 
 
 class Supervisor:
@@ -62,8 +36,10 @@ class Supervisor:
         count: How many.
         folder: Where they find each other; whoever is left of them removes it.
         arguments: Those of mitmdump.
-        tell: Called with what the first one tells (see `cachy.dump.Listening`) when all of them listen.
+        tell: Called with what the first one tells (see `cachy.dump.Listening`) when it takes clients.
         remark: Called with what people should know.
+        terms: How the proxy is run.
+        inherited: Sockets that somebody else has bound.
     """
 
     def __init__(
@@ -73,116 +49,212 @@ class Supervisor:
         arguments: Sequence[str],
         tell: Callable[[dict[str, Any]], None],
         remark: Callable[[str], None],
+        terms: Terms,
+        inherited: Inherited,
     ) -> None:
         self.count = count
         self.folder = folder
         self.arguments = list(arguments)
         self.tell = tell
         self.remark = remark
+        self.terms = terms
         self.workers: list[Worker] = []
-        self.places: dict[tuple[str, int, int], Place] = {}
-        self.turn = 0
+        self.reception = Reception(self.workers, inherited, remark)
+        self.number = 0
         self.deaths: list[float] = []
         self.tasks: set[asyncio.Task[Any]] = set()
         self.over = asyncio.Event()
-        self.binding = asyncio.Lock()
-        self.why: str | None = None
+        self.hurry = asyncio.Event()
+        self.terminal = has_terminal()
+        self.patience = terms.notifier.patience or PATIENCE
+        #: Those that are asked for, with the one that goes on.
+        self.reloads = 0
+        self.started = False
+        self.error: Exception | None = None
 
     async def run(self) -> None:
         """Runs until a signal ends it.
 
         Raises:
-            WorkersError: It could not start, or its workers die.
+            WorkersError: It could not start.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # What is ignored, as by nohup, stays so.
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, self.over.set)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stop)
+        # What is ignored, as by nohup, stays so.
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, self.hang_up)
         try:
-            begun = self.begin(self.start_all())
+            self.begin(self.start_all())
             await self.over.wait()
-            if begun.done() and not begun.cancelled() and (error := begun.exception()):
-                raise error
-            if self.why is not None:
-                raise WorkersError(self.why)
         finally:
             await self.end()
+        if self.error is not None:
+            raise self.error
 
-    def begin(self, work: Any) -> asyncio.Task[Any]:
+    def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Lets something be done meanwhile."""
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return task
 
+    def stop(self) -> None:
+        """Somebody wants it to end; the second time, at once."""
+        if self.over.is_set():
+            self.hurry.set()
+        self.over.set()
+
+    def hang_up(self) -> None:
+        """Replaces the workers; ends where the terminal is gone in which it was started."""
+        if self.terminal and not has_terminal():
+            self.stop()
+        elif self.started and not self.over.is_set():
+            self.reloads += 1
+            if self.reloads == 1:
+                self.begin(self.reload())
+
     async def start_all(self) -> None:
         """Starts all workers: the first alone, since it may make the CA."""
         try:
-            listening = await self.start(1)
-            await asyncio.gather(*(self.start(n) for n in range(2, self.count + 1)))
-            self.tell(listening)
-        except BaseException:
+            listening = await self.start_first()
+        except Exception as error:  # noqa: BLE001
+            # Raised when all have ended.
+            self.error = error
             self.over.set()
-            raise
+            return
+        await asyncio.gather(*(self.keep_trying() for _ in range(1, self.count)))
+        self.started = True
+        with suppress(OSError):
+            self.tell(listening)
+        self.ready()
+        self.begin(self.terms.notifier.beat())
+        self.begin(self.watch_all())
 
-    async def start(self, number: int) -> dict[str, Any]:
-        """Starts one, and waits until it listens.
+    async def start_first(self) -> dict[str, Any]:
+        """Starts the first worker. One that has something to say against its start is right; one that was
+        killed is not.
 
         Raises:
-            WorkersError: It does not.
+            WorkersError: It does not start.
         """
-        told, announce = os.pipe()
-        watched, lifeline = os.pipe()
-        ours, theirs = channel.pair()
-        fds = (announce, watched, theirs.fileno())
-        # -P: what lies in the folder where the user stands is none of our modules.
-        command = [sys.executable, "-P", "-m", "cachy.dump", *map(str, (*fds, number, self.count))]
-        try:
-            # A session of its own: a terminal's ^C is for us alone.
-            process = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.DEVNULL, pass_fds=fds, start_new_session=True
-            )
-        finally:
-            os.close(announce)
-            os.close(watched)
-            theirs.close()
-        worker = Worker(number, process, ours, lifeline)
+        while True:
+            try:
+                return await self.go_on_with(await self.spawn())
+            except EndedError as error:
+                if not error.killed:
+                    raise
+                await self.rest(str(error))
+
+    async def spawn(self) -> Worker:
+        """Starts a process.
+
+        Raises:
+            OSError: There is no room for another one.
+        """
+        self.number += 1
+        orders = [self.arguments, self.folder, self.terms.grace]
+        worker = await spawn(self.number, self.count, orders)
         self.workers.append(worker)
-        asyncio.get_running_loop().add_reader(ours, self.hear, worker)
-        with suppress(OSError):
-            os.write(lifeline, json.dumps([self.arguments, self.folder]).encode() + b"\n")
+        asyncio.get_running_loop().add_reader(worker.channel, self.hear, worker)
         self.begin(self.watch(worker))
-        try:
-            async with asyncio.timeout(START):
-                text = await read(told)
-        except TimeoutError:
-            raise WorkersError(f"worker {number} does not listen after {START} s") from None
-        if not text:
-            raise WorkersError("see above")
-        listening: dict[str, Any] = json.loads(text)
+        return worker
+
+    async def go_on_with(self, worker: Worker) -> dict[str, Any]:
+        """Waits until a worker takes clients, and gives it some. Returns what it tells.
+
+        Raises:
+            WorkersError: It does not start.
+        """
+        listening = await worker.listening()
+        worker.heard = time.monotonic()
+        self.reception.update()
         return listening
 
     async def watch(self, worker: Worker) -> None:
         """Waits for the end of a worker, and starts another one in its place."""
         code = await worker.process.wait()
+        wanted = worker.takes
+        worker.retired = True
         worker.close()
         self.workers.remove(worker)
-        if self.over.is_set() or not worker.places:
+        # Of those that find each other there.
+        (Path(self.folder) / str(worker.number)).unlink(missing_ok=True)
+        self.reception.take_back(worker)
+        if self.over.is_set() or not wanted:
             return
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        how = how_it_ended(code)
+        await self.rest(f"worker {worker.number} {how}", tell=False)
+        await self.keep_trying()
+        self.remark(f"worker {worker.number} {how}; another one has taken its place")
+        self.ready()
+
+    async def rest(self, why: str, *, tell: bool = True) -> None:
+        """Waits before the next start, the longer the more were in vain lately.
+
+        Args:
+            why: What has happened.
+            tell: It is worth a remark, even if the next start is soon.
+        """
         now = time.monotonic()
         self.deaths = [*(at for at in self.deaths if now - at < WITHIN), now]
-        if len(self.deaths) >= DEATHS:
-            self.why = f"worker {worker.number} {how}, the {DEATHS}th within a minute"
-            self.over.set()
-            return
-        try:
-            await self.start(worker.number)
-            self.remark(f"worker {worker.number} {how}; another one has taken its place")
-        except (OSError, WorkersError) as error:
-            self.why = f"worker {worker.number} {how}, and did not start again: {error}"
-            self.over.set()
+        pause = min(LONGEST, 2.0 ** (len(self.deaths) - 3)) if len(self.deaths) > 1 else 0.0
+        if not any(worker.takes for worker in self.workers):
+            self.remark(f"{why}; no worker is left, and clients wait until one is")
+            self.terms.notifier.status("no worker takes clients")
+        if tell or pause > 1:
+            self.remark(f"{why}; the next start is in {pause:g} s")
+        await asyncio.sleep(pause)
+
+    async def keep_trying(self) -> None:
+        """Starts a worker, however long that takes."""
+        while True:
+            try:
+                await self.go_on_with(await self.spawn())
+                return
+            except (OSError, WorkersError) as error:
+                await self.rest(f"a worker did not start: {error}")
+
+    async def watch_all(self) -> None:
+        """Ends workers whose event loop hangs, forever; `watch` starts others."""
+        while True:
+            await asyncio.sleep(min(1.0, self.patience / 4))
+            for worker in self.workers:
+                if worker.ready and worker.silence > self.patience:
+                    self.remark(
+                        f"worker {worker.number} hangs: it has been silent for {self.patience:g} s"
+                    )
+                    worker.kill()
+
+    async def reload(self) -> None:
+        """Replaces the workers one by one, by new processes with the configuration as it is now. The old
+        ones finish what they do. Where a new one does not start, all that are left stay.
+        """
+        while self.reloads:
+            self.terms.notifier.reloading()
+            for old in [worker for worker in self.workers if worker.takes]:
+                try:
+                    await self.go_on_with(await self.spawn())
+                except (OSError, WorkersError) as error:
+                    self.remark(f"not reloaded: {error}")
+                    break
+                await old.retire()
+            else:
+                self.remark("reloaded: new workers have taken over")
+            self.ready()
+            # What was asked for meanwhile is one.
+            self.reloads = min(1, self.reloads - 1)
+
+    async def replace(self, worker: Worker) -> None:
+        """Somebody ends a worker in good order: another one takes its place."""
+        if worker.takes:
+            await worker.retire()
+            await self.keep_trying()
+            self.remark(f"worker {worker.number} was asked to end; another one has taken its place")
+
+    def ready(self) -> None:
+        """Tells systemd that clients are taken."""
+        self.terms.notifier.ready(f"{sum(worker.takes for worker in self.workers)} workers")
 
     def hear(self, worker: Worker) -> None:
         """A worker has something to say."""
@@ -190,111 +262,59 @@ class Supervisor:
         if (heard := channel.heard(worker.channel)) is None:
             return
         message, _ = heard
-        if isinstance(message, int):
-            worker.connections -= message
+        worker.heard = time.monotonic()
+        if isinstance(message, list):
+            worker.take_note(message)
+        elif isinstance(message, dict) and "leaving" in message:
+            self.begin(self.replace(worker))
+        elif isinstance(message, dict):
+            self.begin(self.place(worker, message))
+
+    async def place(self, worker: Worker, asked: dict[str, Any]) -> None:
+        """Lets a worker take the connections of a place."""
+        try:
+            place = await self.reception.place(**asked)
+        except OSError as error:
+            answer: dict[str, Any] = {"errno": error.errno, "why": error.strerror}
         else:
-            self.begin(self.place(worker, message["host"], message["port"], message["time"]))
-
-    async def place(self, worker: Worker, host: str, port: int, time: int) -> None:
-        """Lets a worker take connections of a place, where the first that asks has it bound."""
-        loop = asyncio.get_running_loop()
-        async with self.binding:
-            place = self.places.get((host, port, time))
-            if place is None:
-                try:
-                    place = await bind(len(self.places), host, port)
-                except OSError as error:
-                    channel.say(worker.channel, {"errno": error.errno, "why": error.strerror})
-                    return
-                self.places[host, port, time] = place
-                for listener in place.sockets:
-                    loop.add_reader(listener, self.accept, place, listener)
-        channel.say(worker.channel, {"place": place.number, "addresses": place.addresses})
-        worker.places.add(place.number)
-
-    def accept(self, place: Place, listener: socket.socket) -> None:
-        """Takes what has come in, and hands it on."""
-        for _ in range(BURST):
-            try:
-                connection, _ = listener.accept()
-            except (BlockingIOError, ConnectionError):
-                return
-            except OSError as error:
-                self.remark(f"cannot take a connection: {error.strerror}")
-                self.begin(self.accept_later(1, place, listener))
-                return
-            if not self.hand_over(place, connection):
-                self.begin(self.accept_later(PAUSE, place, listener, connection))
-                return
-            connection.close()
-
-    async def accept_later(
-        self,
-        seconds: float,
-        place: Place,
-        listener: socket.socket,
-        waiting: socket.socket | None = None,
-    ) -> None:
-        """Takes nothing for a while, or until a worker takes the connection that waits."""
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(listener)
-        await asyncio.sleep(seconds)
-        if waiting is not None:
-            with waiting:
-                while not self.hand_over(place, waiting):
-                    await asyncio.sleep(seconds)
-        loop.add_reader(listener, self.accept, place, listener)
-
-    def hand_over(self, place: Place, connection: socket.socket) -> bool:
-        """Gives a connection to the worker with the fewest; whether one took it."""
-        able = [worker for worker in self.workers if place.number in worker.places]
-        able.sort(key=lambda worker: (worker.connections, worker.turn))
-        for worker in able:
-            try:
-                channel.hand_over(worker.channel, place.number, connection)
-            except OSError:
-                continue  # It has enough to do, or is gone.
-            self.turn += 1
-            worker.turn = self.turn
-            worker.connections += 1
-            return True
-        return False
+            answer = {"place": place.number, "addresses": place.addresses}
+            worker.places.add(place.number)
+        with suppress(OSError):
+            channel.say(worker.channel, answer)
 
     async def end(self) -> None:
-        """Ends all of them."""
+        """Ends all of them: they finish what they do, and nobody is let in any more."""
         self.over.set()
+        self.reception.close()
+        self.terms.notifier.stopping("finishes what is being downloaded", self.terms.grace)
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        for place in self.places.values():
-            for listener in place.sockets:
-                asyncio.get_running_loop().remove_reader(listener)
-            place.close()
+        self.reception.give_up()
+        beat: asyncio.Future[Any] = asyncio.create_task(self.terms.notifier.beat())
+        processes = [worker.process for worker in self.workers]
+        ends: asyncio.Future[Any] = asyncio.gather(*(each.wait() for each in processes))
+        hurry: asyncio.Future[Any] = asyncio.create_task(self.hurry.wait())
+        ready = [worker for worker in self.workers if worker.ready]
+        retiring = asyncio.gather(*(worker.retire() for worker in ready))
         for worker in self.workers:
-            with suppress(ProcessLookupError):
-                worker.process.terminate()
-        waiting = [asyncio.create_task(worker.process.wait()) for worker in self.workers]
-        if waiting and (await asyncio.wait(waiting, timeout=END))[1]:
-            for worker in self.workers:
-                with suppress(ProcessLookupError):
-                    worker.process.kill()
-            await asyncio.wait(waiting)
-        for worker in self.workers:
-            worker.close()
-
-
-async def read(pipe: int) -> bytes:
-    """All that comes out of a pipe."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(loop=loop)
-    with os.fdopen(pipe, "rb", buffering=0) as file:
-        transport, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader, loop=loop), file
+            if not worker.ready:
+                worker.signal(signal.SIGTERM)
+        await asyncio.wait(
+            {ends, hurry}, timeout=self.terms.grace + END, return_when=asyncio.FIRST_COMPLETED
         )
-        try:
-            return await reader.read()
-        finally:
-            transport.close()
+        for number in (signal.SIGINT, signal.SIGKILL):
+            if not ends.done():
+                for worker in self.workers:
+                    worker.signal(number)
+                await asyncio.wait({ends}, timeout=END)
+        await asyncio.gather(ends, retiring)
+        beat.cancel()
+        hurry.cancel()
+        for worker in self.workers:
+            self.reception.take_back(worker)
+            worker.close()
+        self.reception.give_up()
 
 
 def supervise(
@@ -302,15 +322,17 @@ def supervise(
     arguments: Sequence[str],
     tell: Callable[[dict[str, Any]], None],
     remark: Callable[[str], None],
+    terms: Terms,
+    inherited: Inherited,
 ) -> None:
     """Runs several workers until a signal ends them; see `Supervisor`.
 
     Raises:
-        WorkersError: They could not start, or die.
+        WorkersError: They could not start.
     """
 
     async def run(folder: str) -> None:
-        await Supervisor(count, folder, arguments, tell, remark).run()
+        await Supervisor(count, folder, arguments, tell, remark, terms, inherited).run()
 
     place = tempfile.gettempdir()
     # The names of sockets are short.

@@ -6,6 +6,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,6 +16,9 @@ from cachy._core import join_siblings
 from cachy.workers import channel
 
 logger = logging.getLogger(__name__)
+
+#: Seconds between two signs of life.
+BEAT = 1.0
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -56,8 +60,11 @@ class Worker:
         self.answer: asyncio.Future[dict[str, Any]] | None = None
         self.asking = asyncio.Lock()
         self.tasks: set[asyncio.Task[None]] = set()
-        #: Connections that are over, of which the supervisor doesn't know yet.
+        #: Connections that were taken, and that are over, of which the supervisor doesn't know yet.
+        self.taken = 0
         self.over = 0
+        #: Called when the supervisor wants this worker to end.
+        self.end: Callable[[], object] = lambda: None
 
     def install(self) -> None:
         """Lets mitmproxy's servers take their connections from here."""
@@ -66,12 +73,18 @@ class Worker:
             kind = server.mode.transport_protocol
             if kind != "tcp":
                 raise OSError(f"only TCP can be shared by several workers, not {kind}")
-            return [await self.listen(host, port, server.handle_stream)]
+            return [await self.listen(server.mode.type_name, host, port, server.handle_stream)]
 
         AsyncioServerInstance.listen = listen  # type: ignore[method-assign, assignment]
 
-    async def listen(self, host: str, port: int, handler: Handler) -> Server:
+    async def listen(self, kind: str, host: str, port: int, handler: Handler) -> Server:
         """Takes what comes in at an address.
+
+        Args:
+            kind: The mode of mitmproxy's server.
+            host: The address; all of them where it is empty.
+            port: The port; 0 for a free one.
+            handler: Called with each connection.
 
         Raises:
             OSError: Nobody can listen there.
@@ -83,7 +96,8 @@ class Worker:
             # Two servers on "any free port" are two.
             time = self.asked[host, port]
             self.asked[host, port] += 1
-            channel.say(self.channel, {"host": host, "port": port, "time": time})
+            asked = {"kind": kind, "host": host, "port": port, "time": time}
+            channel.say(self.channel, asked)
             answer = await self.answer
         if "errno" in answer:
             raise OSError(answer["errno"], answer["why"])
@@ -100,6 +114,11 @@ class Worker:
         if isinstance(message, int):
             self.take(message, socket.socket(fileno=fds[0]))
             return
+        if isinstance(message, list):
+            return
+        if "end" in message:
+            self.end()
+            return
         if "place" in message:
             self.servers[message["place"]] = Server(message["addresses"])
         if self.answer is not None:
@@ -107,11 +126,14 @@ class Worker:
 
     def take(self, place: int, connection: socket.socket) -> None:
         """Begins to serve a connection."""
+        self.taken += 1
         server = self.servers.get(place)
         if server is None or server.handler is None:
             connection.close()
-            self.tell_over()
+            self.over += 1
+            self.tell()
             return
+        self.tell()
         task = asyncio.get_running_loop().create_task(self.serve(server.handler, connection))
         self.tasks.add(task)
         task.add_done_callback(self.served)
@@ -123,7 +145,9 @@ class Worker:
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             try:
-                await handler(reader, writer)
+                # Python 3.11 logs a traceback for each that is cancelled when the process ends.
+                with suppress(asyncio.CancelledError):
+                    await handler(reader, writer)
             finally:
                 if not over.done():
                     over.set_result(None)
@@ -138,16 +162,30 @@ class Worker:
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.debug(f"a connection could not be taken: {error!r}")
-        self.tell_over()
-
-    def tell_over(self) -> None:
-        """Tells the supervisor that a connection is over, now or with the next one."""
         self.over += 1
+        self.tell()
+
+    def tell(self) -> None:
+        """Tells the supervisor how many connections were taken and are over, now or with the next ones."""
         try:
-            channel.say(self.channel, self.over)
+            channel.say(self.channel, [self.taken, self.over])
         except OSError:
             return
-        self.over = 0
+        self.taken = self.over = 0
+
+    def leave(self) -> bool:
+        """Asks to be told to end, behind the last connection. Returns whether the supervisor has heard."""
+        try:
+            channel.say(self.channel, {"leaving": True})
+        except OSError:
+            return False
+        return True
+
+    async def beat(self) -> None:
+        """Tells the supervisor that the event loop goes on, forever."""
+        while True:
+            self.tell()
+            await asyncio.sleep(BEAT)
 
 
 class Numbered:
@@ -175,7 +213,7 @@ class Numbered:
         return len(text)
 
 
-def become(folder: Path, descriptor: int, number: int, all_of_them: int) -> None:
+def become(folder: Path, descriptor: int, number: int, all_of_them: int) -> Worker:
     """Makes this process a worker.
 
     Args:
@@ -186,8 +224,10 @@ def become(folder: Path, descriptor: int, number: int, all_of_them: int) -> None
     """
     sys.stdout = Numbered(sys.stdout, number)
     sys.stderr = Numbered(sys.stderr, number)
-    Worker(descriptor).install()
+    worker = Worker(descriptor)
+    worker.install()
     try:
         join_siblings(folder, number, all_of_them)
     except OSError as error:
         sys.stderr.write(f"cachy: statistics are each worker's own: {error}\n")
+    return worker

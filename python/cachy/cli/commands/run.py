@@ -4,16 +4,15 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cachy import enclosed
-from cachy.cli import child, report, stopping, ways
+from cachy.cli import child, finishing, report, stopping, unseen, ways
 from cachy.cli.environment import BUNDLE, prepare
 from cachy.cli.launch import LaunchError
 from cachy.cli.relay import Relay
@@ -21,6 +20,9 @@ from cachy.cli.report import Report
 from cachy.cli.terminal import Failure, aside, folder, set_option
 from cachy.cli.through import Proxy, ProxyError, internal
 from cachy.cli.ways import Way
+
+#: Exit codes from here on tell of a signal.
+STOPPED = 128
 
 
 class NotRun(Failure):
@@ -107,6 +109,7 @@ def command(
         if "=" not in setting:
             raise click.UsageError(f"--set {setting}: NAME=VALUE")
     say = silent if quiet else remark
+    complain = silent if quiet and report_file is None else remark
     run = secrets.token_hex(16)
     with ExitStack() as stack:
         forget_terminals = stack.enter_context(stopping.in_order())
@@ -131,18 +134,28 @@ def command(
             if way.remark:
                 say(way.remark)
             stack.callback(stopping.undisturbed)
-            begun = time.monotonic()
+            begun, used = time.monotonic(), unseen.used()
             code = execute(list(command), place, way, theirs, transparent, say)
-            seconds = time.monotonic() - begun
+            seconds, used_then = time.monotonic() - begun, unseen.used()
             forget_terminals()
         except (OSError, ValueError, ProxyError, LaunchError) as error:
             raise NotRun(f"{error}; the command was not run") from error
         if way.process is not None and (status := way.process.poll()) is not None:
             said = log.read_text(errors="replace").strip().splitlines()[-5:]
             remark("\n".join([f"the proxy ended with {status} before the command did", *said]))
-        elif not quiet or report_file is not None:
-            tell(way, run, partial(Report, report.name(command), code, seconds), report_file, quiet)
+        elif (counted := count(way, run, code, say, complain)) is not None:
+            hint = None
+            if not counted.get("requests"):
+                hint = unseen.hint(
+                    used, used_then, transparent=transparent, offline=is_offline(mode, settings)
+                )
+            tell(Report(report.name(command), code, seconds, counted, hint), report_file, quiet)
     raise SystemExit(code)
+
+
+def is_offline(mode: str | None, settings: Sequence[str]) -> bool:
+    """Whether nobody is asked."""
+    return mode == "offline" or "cachy_mode=offline" in settings
 
 
 def remark(text: str) -> None:
@@ -210,32 +223,54 @@ def execute(
     return child.run(command, environment(by_proxy=True))
 
 
-def tell(
+def count(
     way: Way,
     run: str,
-    reported: Callable[[dict[str, Any]], Report],
-    file: Path | None,
-    quiet: bool,
-) -> None:
+    code: int,
+    say: Callable[[str], None],
+    complain: Callable[[str], None],
+) -> dict[str, Any] | None:
+    """What the proxy counted. Waits for what our own still fetches, if little is missing.
+
+    Args:
+        way: The proxy.
+        run: What it counted.
+        code: How the command ended; who was stopped waits for nothing.
+        say: For remarks.
+        complain: For why there will be no report.
+
+    Returns:
+        ``None`` where it tells nothing, which is said.
+    """
+
+    def ask() -> dict[str, Any] | None:
+        return internal(way.proxy, f"/runs/{run}")
+
+    try:
+        counted = ask()
+        if counted is None:
+            if way.remark is None:
+                complain("no report: that proxy tells none; is its cachy as new as this one?")
+        elif way.process is None:
+            # Whoever's it is, it goes on.
+            counted.pop("unfinished", None)
+        elif code < STOPPED:
+            with suppress(stopping.Stopped):
+                counted = finishing.finish(counted, ask, say)
+    except ProxyError as error:
+        complain(f"no report: {error}")
+        return None
+    return counted
+
+
+def tell(made: Report, file: Path | None, quiet: bool) -> None:
     """Reports on standard error and to a file.
 
     Args:
-        way: The proxy that counted.
-        run: What it counted.
-        reported: Makes a report of that.
+        made: The report.
         file: The file.
         quiet: To the file alone.
     """
-    try:
-        counted = internal(way.proxy, f"/runs/{run}")
-    except ProxyError as error:
-        remark(f"no report: {error}")
-        return
-    if counted is None:
-        if way.remark is None:
-            remark("no report: that proxy tells none; is its cachy as new as this one?")
-        return
-    made = reported(counted)
     if not quiet:
         report.show(made, aside())
     if file is not None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -9,20 +10,26 @@ from pathlib import Path
 
 import click
 
-from cachy import __version__
 from cachy._core import parse_max_size
-from cachy.cli import through
+from cachy.cli import nearby, through
 from cachy.cli.corporate import Upstream, upstream
 from cachy.cli.count import count
+from cachy.cli.duration import duration
 from cachy.cli.launch import LaunchError, check, options_of
 from cachy.cli.modes import unshared
 from cachy.cli.redirect import DEFAULT_PORT, Redirect
-from cachy.cli.terminal import Failure, aside, console, dir_option, refusals
+from cachy.cli.terminal import Failure, aside, dir_option, refusals
+from cachy.cli.welcome import welcome
+from cachy.cli.words import WithArguments
+from cachy.inherited import Inherited, inherit
 from cachy.listening import Listening
-from cachy.workers.supervisor import WorkersError, supervise
+from cachy.notify import Notifier
+from cachy.terms import Terms
+from cachy.workers.process import WorkersError
+from cachy.workers.supervisor import supervise
 
 
-@click.command("serve")
+@click.command("serve", cls=WithArguments)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port",
@@ -61,6 +68,14 @@ from cachy.workers.supervisor import WorkersError, supervise
     help="Processes that share the port, the tree and the CA; auto: one for each core.",
 )
 @click.option(
+    "--grace",
+    callback=duration,
+    metavar="TIME",
+    default="30s",
+    show_default=True,
+    help="How long SIGTERM or Ctrl-C wait for what is being downloaded: 30s, 2m, or 0.",
+)
+@click.option(
     "-v",
     "--verbose",
     is_flag=True,
@@ -77,6 +92,7 @@ def command(
     interface: str | None,
     transparent_port: int | None,
     workers: int,
+    grace: float,
     verbose: bool,
     arguments: tuple[str, ...],
 ) -> None:
@@ -91,9 +107,20 @@ def command(
       cachy serve --transparent br0                   for what is behind a bridge
       cachy serve -- --set block_global=false         what follows is mitmdump's
 
-    Ctrl-C or SIGTERM end it. Where the environment names a proxy (HTTPS_PROXY), upstream is asked by
-    way of that one, but for hosts of NO_PROXY.
+    Ctrl-C or SIGTERM end it when its downloads are finished, a second one at once; it ends with its
+    terminal, too, unless nohup runs it. SIGHUP reads mitmproxy's config.yaml again; with workers, it
+    replaces them one by one by new ones. It takes sockets of systemd's, and tells systemd how it is. Where
+    the environment names a proxy (HTTPS_PROXY), upstream is asked by way of that one, but for hosts of
+    NO_PROXY.
     """
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        # Until it listens, there is nothing to reload; by default it would end.
+        signal.signal(signal.SIGHUP, lambda *_: None)
+    notifier = Notifier(os.environ)
+    try:
+        inherited = inherit(os.environ)
+    except ValueError as error:
+        raise Failure(f"the proxy did not start: {error}") from error
     options = {"cachy_dir": directory}
     given = {"cachy_mode": mode, "cachy_freshness": freshness, "cachy_max_size": max_size}
     options |= {name: value for name, value in given.items() if value is not None}
@@ -129,22 +156,23 @@ def command(
         except ValueError as error:
             raise click.UsageError(str(error)) from error
 
+    world = inherited.regular or not through.is_loopback(host)
+    machine = nearby.of_this_machine() if world else []
+
     def tell(listening: Listening) -> None:
         # Nobody may want to hear it.
         with suppress(OSError):
-            welcome(listening, Path(directory), by.remark)
+            welcome(listening, Path(directory), machine, by.remark)
 
     try:
         check(Path(directory), mode)
-        if ours:
+        if ours and not inherited.regular:
             make_sure_is_free(host, port)
-        if transparent_port:
+        if transparent_port and not inherited.transparent:
             make_sure_is_free("", transparent_port, "--transparent-port")
         words = [*where, *options_of(options | by.options, arguments), *by.arguments, *arguments]
         with led(rules):
-            serve(workers, words, tell)
-    except WorkersError as error:
-        raise Failure(str(error)) from error
+            serve(workers, words, tell, grace, notifier, inherited)
     except (OSError, LaunchError) as error:
         raise Failure(f"the proxy did not start: {error}") from error
     except SystemExit as end:
@@ -153,20 +181,37 @@ def command(
         raise
 
 
-def serve(workers: int, arguments: list[str], tell: Callable[[Listening], None]) -> None:
-    """Runs one proxy in this process, or several in processes of their own."""
+def serve(
+    workers: int,
+    arguments: list[str],
+    tell: Callable[[Listening], None],
+    grace: float,
+    notifier: Notifier,
+    inherited: Inherited,
+) -> None:
+    """Runs one proxy in this process, or several in processes of their own.
+
+    Raises:
+        Failure: They did not start.
+    """
+    terms = Terms(grace, notifier)
     if workers == 1:
         # mitmproxy takes a third of a second to load.
         from cachy import dump
 
-        dump.run(arguments, tell)
-    else:
+        dump.run(arguments, tell, terms=terms, inherited=inherited)
+        return
+    try:
         supervise(
             workers,
             arguments,
             lambda told: tell(Listening.of(told)),
             lambda text: aside().print(f"cachy: {text}", soft_wrap=True),
+            terms,
+            inherited,
         )
+    except WorkersError as error:
+        raise Failure(f"the proxy did not start: {error}") from error
 
 
 def led(rules: Redirect | None) -> AbstractContextManager[object]:
@@ -209,37 +254,3 @@ def make_sure_is_free(host: str, port: int, option: str = "--port") -> None:
 def family(host: str) -> socket.AddressFamily:
     """IPv6 or IPv4."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def welcome(listening: Listening, directory: Path, remark: str | None) -> None:
-    """Tells where it listens and what to do next."""
-    host, port = listening.addresses[0]
-    open_to_all = [
-        f"port {number} of {address or 'all addresses'}"
-        for address, number in dict.fromkeys(listening.addresses)
-        if not through.is_loopback(address)
-    ]
-    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    url = str(through.Proxy(near, port))
-    proxy = "" if url == through.DEFAULT else f" --proxy {url}"
-    out = console()
-    lines = (
-        f"cachy {__version__} listens on {url}",
-        "",
-        f'  a shell        eval "$(cachy env{proxy})"',
-        f"  one command    cachy run --proxy {url} -- CMD",
-        f"  what is wrong  cachy doctor{proxy}",
-        f"  the tree       {directory}",
-        f"  the CA         {listening.ca_pem}",
-    )
-    for line in lines:
-        out.print(line, soft_wrap=True)
-    out.file.flush()
-    if remark:
-        aside().print(f"cachy: {remark}", soft_wrap=True)
-    if open_to_all:
-        aside().print(
-            f"cachy: it listens to the world ({', '.join(open_to_all)}): whoever reaches that fetches by "
-            "way of this machine, and has all that is in the tree",
-            soft_wrap=True,
-        )

@@ -1,0 +1,34 @@
+"""git, by the variables `https_proxy` and `GIT_SSL_CAINFO`."""
+
+import os
+
+from .client import Client
+from .repo_git import FILE, GitRepository
+from .run import Run
+
+
+class Git(Client[GitRepository]):
+    """git that clones."""
+
+    def settings(self) -> dict[str, str]:
+        """See `Client.settings`."""
+        return {
+            "https_proxy": self.proxy_url,
+            "GIT_SSL_CAINFO": str(self.proxy.ca_pem),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_TERMINAL_PROMPT": "0",
+        }
+
+    def install(self) -> Run:
+        """See `Client.install`."""
+        return self.run("git", "clone", "--quiet", self.repository.url, self.home / "project")
+
+    def head(self) -> str:
+        """The commit that was cloned."""
+        return self.run("git", "-C", self.home / "project", "rev-parse", "HEAD").output.strip()
+
+    def installed(self) -> dict[str, bytes]:
+        """See `Client.installed`."""
+        path = self.home / "project" / FILE
+        return {FILE: path.read_bytes()} if path.exists() else {}

@@ -1,0 +1,93 @@
+"""What systemd does for a service: it passes sockets (sd_listen_fds(3)), and is told how the service is
+(sd_notify(3))."""
+
+import fcntl
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+#: Takes the number of the first descriptor, of all, and their names; executes the rest of its line.
+PASS_ON = """
+import os, sys
+first, count, names, *command = sys.argv[1:]
+for number in range(int(count)):
+    os.dup2(int(first) + number, 3 + number)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count, "LISTEN_FDNAMES": names}
+os.execv(command[0], command)
+"""
+#: Far from those that are dealt with.
+FIRST = 100
+
+
+class Passed:
+    """Sockets for a service, which stay open when it ends. For `Cachy.start`.
+
+    Args:
+        sockets: The sockets.
+        names: Theirs.
+    """
+
+    def __init__(self, sockets: Sequence[socket.socket], names: Sequence[str]) -> None:
+        self.count = len(sockets)
+        self.names = ":".join(names)
+        self.copies = []
+        for number, each in enumerate(sockets):
+            self.copies.append(fcntl.fcntl(each.fileno(), fcntl.F_DUPFD, FIRST + number))
+        assert self.copies == [FIRST + number for number in range(self.count)]
+
+    @property
+    def more(self) -> dict[str, object]:
+        """Keyword arguments."""
+        words = [sys.executable, "-c", PASS_ON, str(FIRST), str(self.count), self.names]
+        return {"prefix": words, "pass_fds": self.copies}
+
+
+class Manager:
+    """Hears what a service says of itself.
+
+    Args:
+        folder: Where its socket lies.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "notify"
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sock.bind(str(self.path))
+        self.sock.settimeout(30)
+        self.messages: list[dict[str, str]] = []
+
+    def env(self, watchdog: float | None = None) -> dict[str, str]:
+        """Variables for the service.
+
+        Args:
+            watchdog: Seconds after which it would be taken for one that hangs.
+        """
+        period = {} if watchdog is None else {"WATCHDOG_USEC": str(int(watchdog * 1_000_000))}
+        return {"NOTIFY_SOCKET": str(self.path)} | period
+
+    def hear(self) -> dict[str, str]:
+        """The next message."""
+        text = self.sock.recv(4096).decode()
+        message = dict(line.split("=", 1) for line in text.splitlines())
+        self.messages.append(message)
+        return message
+
+    def wait_for(self, name: str) -> dict[str, str]:
+        """The next message that says something of that name."""
+        while name not in (message := self.hear()):
+            pass
+        return message
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.sock.close()
