@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ from support.command import Cachy
 from support.factory import ProxyFactory
 from support.origin import Origin
 from support.served import Served
-from support.tree import wait_until
 
 SCRIPT = Path(early.__file__)
 
@@ -38,13 +38,13 @@ def free_port() -> int:
 def connect(port: int) -> socket.socket:
     """A connection, as soon as there is anybody."""
 
-    def attempt() -> socket.socket | None:
+    deadline = time.monotonic() + 20
+    while True:
         try:
             return socket.create_connection(("127.0.0.1", port), timeout=20)
         except ConnectionRefusedError:
-            return None
-
-    return wait_until(attempt, 20)
+            assert time.monotonic() < deadline, "nobody listens"
+            time.sleep(0.01)
 
 
 def ask(sock: socket.socket, url: str) -> None:
