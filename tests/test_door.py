@@ -9,6 +9,7 @@ import pytest
 
 from cachy import addon_path
 from support import early
+from support.at import At
 from support.client import fetch
 from support.command import Cachy
 from support.factory import ProxyFactory
@@ -16,16 +17,6 @@ from support.origin import Origin
 from support.served import Served
 
 SCRIPT = Path(early.__file__)
-
-
-class At:
-    """What `fetch` needs, of a proxy that has not told yet where it listens."""
-
-    host = "127.0.0.1"
-
-    def __init__(self, port: int, ca_pem: Path) -> None:
-        self.port = port
-        self.ca_pem = ca_pem
 
 
 def free_port() -> int:
