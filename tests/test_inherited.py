@@ -51,7 +51,7 @@ def test_a_restart_without_a_gap(
         for each in threads:
             each.start()
         try:
-            for _ in range(3):
+            for _ in range(2):
                 passed = Passed([sock], ["cachy.socket"])
                 with Served(command, tmp_path, ["--workers", count], **passed.more) as served:
                     assert served.port == port
