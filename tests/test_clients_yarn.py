@@ -26,7 +26,7 @@ def test_install(
     version: str,
     named: bool,
 ) -> None:
-    """It installs by the proxy and trusts it, also where the project's settings name other roots."""
+    """It uses the proxy and trusts it, even if the project's settings name other roots."""
     program = yarn.programs(tmp_path_factory.getbasetemp() / "yarn")[version]
     repository = NpmRepository(host)
     repository.publish(origin)

@@ -61,7 +61,7 @@ def test_fetch(
 def test_run(
     command: Cachy, company: Proxy, environ: dict[str, str], origin: Origin, tmp_path: Path
 ) -> None:
-    """pip, whose own variable leads to ours for every host; curl, which asks those inside itself."""
+    """pip asks our proxy for every host, by its own variable; curl asks those inside by itself."""
     need("curl")
     urls = ways(origin)
     pip = "pip download -q --disable-pip-version-check --no-cache-dir --no-deps --retries 0 -d d"

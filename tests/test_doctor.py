@@ -12,11 +12,14 @@ from click.testing import CliRunner
 
 from cachy.cli import checks
 from cachy.cli.commands.doctor import command as doctor_command
+from cachy.cli.commands.fetch import command as fetch_command
 from cachy.cli.environment import prepare
 from cachy.cli.probes import judge
 from cachy.cli.through import Proxy as Where
 from clients.run import need
 from support.command import Cachy, set_environment
+from support.confdir import make_confdir
+from support.factory import ProxyFactory
 from support.origin import Origin
 from support.proxy import Proxy
 
@@ -141,3 +144,63 @@ def test_lines(few: None, tmp_path: Path) -> None:
         "✗ proxy  http://127.0.0.1:1 does not answer: Connection refused  → start"
     )
     assert lines[1] == f"✓ tree   {tmp_path} can be written"
+
+
+def test_a_client_in_another_language(
+    command: Cachy, open_proxy: Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Clients are judged by their words, so each is made to speak English."""
+    says = '[ "$LC_ALL" = C ] && echo "Could not resolve host" || echo "Unbekannter Name"'
+    (tmp_path / "curl").write_text(f"#!/bin/sh\n{says}\nexit 6\n")
+    (tmp_path / "curl").chmod(0o755)
+    env = {"PATH": str(tmp_path), "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de", "LANG": "de_DE"}
+    set_environment(monkeypatch, command.env | env)
+    _, found = doctor("--proxy", open_proxy.url, "--dir", tmp_path)
+    assert found["curl"]["text"] == "does not use the proxy"
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ({}, None),
+        ({"critical": False}, "Basic Constraints of CA cert not marked critical"),
+        ({"usage": False}, "CA cert does not include key usage extension"),
+        ({"named": False}, "Missing Subject Key Identifier"),
+    ],
+    ids=["good", "not-critical", "no-usage", "no-identifier"],
+)
+def test_a_ca_that_strict_clients_refuse(
+    few: None,
+    start_proxy: ProxyFactory,
+    origin: Origin,
+    host: str,
+    tmp_path: Path,
+    settings: dict[str, bool],
+    why: str | None,
+) -> None:
+    """Python does from 3.13 on, whichever runs the doctor; nothing else stumbles over it."""
+    proxy = start_proxy(confdir=make_confdir(tmp_path / "confdir", **settings))
+    code, found = doctor("--proxy", proxy.url, "--dir", tmp_path, f"https://{host}/")
+    assert found[f"upstream {host}"]["state"] == "good"
+    if why is None:
+        assert found["CA"]["state"] == "good"
+    else:
+        text = f"Python 3.13 and newer refuse what it issues: {why}"
+        assert (code, found["CA"]["state"], found["CA"]["text"]) == (1, "bad", text)
+        assert "have mitmproxy make another" in found["CA"]["mend"]
+    origin.route(f"https://{host}/a", b"1")
+    fetched = CliRunner().invoke(fetch_command, ["--proxy", proxy.url, f"https://{host}/a"])
+    assert fetched.exit_code == 0, fetched.output
+
+
+def test_a_ca_that_all_refuse(few: None, start_proxy: ProxyFactory, tmp_path: Path) -> None:
+    """One that has expired."""
+    proxy = start_proxy(confdir=make_confdir(tmp_path / "confdir", days=-1))
+    _, found = doctor("--proxy", proxy.url, "--dir", tmp_path)
+    assert found["CA"]["text"] == "clients refuse what it issues: certificate has expired"
+
+
+def test_mitmproxys_own_ca(open_proxy: Proxy) -> None:
+    """It is good."""
+    found = checks.strict(Where.parse(open_proxy.url), open_proxy.ca_pem.read_text())
+    assert found.state == "good"

@@ -34,7 +34,7 @@ def test_of_this_system(pems: list[str]) -> None:
 def test_of_whatever_is_there(
     pems: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Comments, other things in PEM, broken and double blocks are left out, and odd ones are set right."""
+    """Only certificates are kept, each once, and all in the same form."""
     first, second, ours = pems
     body = "".join(second.splitlines()[1:-1])
     key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw\n-----END PRIVATE KEY-----\n"

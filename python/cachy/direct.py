@@ -1,4 +1,6 @@
-"""Behind another proxy (``--mode upstream:``): which hosts are asked directly, and what that proxy is told."""
+"""Behind another proxy (``--mode upstream:``): hosts that are asked directly, and the password."""
+
+from typing import Any
 
 from mitmproxy.addons.upstream_auth import parse_upstream_auth
 from mitmproxy.connection import Server
@@ -16,20 +18,19 @@ class DirectStream(HttpStream):
         server = self.context.server
         if server.address is not None and self.is_direct(*server.address[:2]):
             server.via = None
-            connect: CommandGenerator[None] = self.handle_connect_regular()  # type: ignore[no-untyped-call]
-            yield from connect
+            connect: Any = self.handle_connect_regular
         else:
-            connect = super().handle_connect_upstream()  # type: ignore[no-untyped-call]
-            yield from connect
+            connect = super().handle_connect_upstream
+        yield from connect()
 
     def make_server_connection(self) -> CommandGenerator[bool]:
-        """As the original, past the other proxy where the host is one of them; else with its password,
-        which mitmproxy gives a request before the core makes it anew, and only where there is a client.
+        """As the original, but asks such a host directly. Else the other proxy gets its password:
+        mitmproxy adds it before the core rewrites the request, and never without a client.
         """
         request, options = self.flow.request, self.context.options
         if self.flow.server_conn.via:
             if self.is_direct(request.host, request.port):
-                # Not this one, which the client's next request has as well.
+                # A new one: the client's next requests share the present one.
                 self.flow.server_conn = Server(address=(request.host, request.port))
                 request.headers.pop("proxy-authorization", None)
                 if not request.is_http2:

@@ -1,4 +1,4 @@
-"""The words of ``NO_PROXY``: hosts that are asked directly, past a proxy."""
+"""``NO_PROXY``: hosts that are asked directly, without a proxy."""
 
 import re
 from collections.abc import Iterator
@@ -35,10 +35,10 @@ class Entry:
 
 @lru_cache(maxsize=8)
 def parse(text: str) -> tuple[Entry, ...]:
-    """Reads the words of ``NO_PROXY``, between commas or blanks.
+    """Reads the words of ``NO_PROXY``, which commas or blanks separate.
 
-    A name means itself and all below it, with a dot or ``*.`` before it or without. An address means
-    itself, and ``10.0.0.0/8`` a network of them. ``:PORT`` behind any of them means that port only.
+    A name stands for itself and its subdomains, with or without ``.`` or ``*.`` before it. An
+    address stands for itself, ``10.0.0.0/8`` for a network. ``:PORT`` limits any of them to a port.
 
     Args:
         text: The value.

@@ -96,9 +96,9 @@ def declare(loader: Taker) -> None:
         "cachy_no_proxy",
         str,
         "",
-        "Hosts that are asked directly where mitmproxy goes by another proxy (--mode upstream:), in "
-        "the spelling of NO_PROXY: names with all below them, addresses, networks such as "
-        "10.0.0.0/8, each with a :port or without; * for all.",
+        "Hosts that are asked directly although mitmproxy uses another proxy (--mode upstream:), "
+        "spelled as in NO_PROXY: names with their subdomains, addresses, networks such as "
+        "10.0.0.0/8, each with or without a :port; * for all.",
     )
 
 

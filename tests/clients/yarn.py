@@ -21,7 +21,7 @@ VERSIONS = {
 
 @functools.cache
 def programs(folder: Path) -> dict[str, Path]:
-    """The script of each version, installed once; skips the test where the registry can't be reached.
+    """The script of each version, installed once. Skips the test if the registry can't be reached.
 
     Args:
         folder: Where to.

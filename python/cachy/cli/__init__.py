@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 import click
 
 from cachy import __version__
-from cachy.cli import commands
+from cachy.cli import characters, commands
 
 
 class Commands(click.Group):
@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: With the exit code.
     """
     open_streams()
+    characters.spare()
     try:
         try:
             cachy.main(arguments, prog_name="cachy")
@@ -64,6 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # What was printed could not be: the rest of it isn't either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         click.echo(f"Error: cannot print: {error.strerror}", err=True)
+        raise SystemExit(3) from None
+    except UnicodeEncodeError as error:
+        # The name of a file, in a locale without UTF-8.
+        click.echo(
+            f"Error: this locale writes names of files in {error.encoding}, which cannot hold "
+            f"{error.object!a}; set LC_ALL=C.UTF-8",
+            err=True,
+        )
         raise SystemExit(3) from None
 
 

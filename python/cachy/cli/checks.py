@@ -10,12 +10,22 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from cachy.cli.terminal import size
-from cachy.cli.through import Proxy, ProxyError, ca_of, get, internal, is_loopback
+from cachy.cli.through import HOST, Proxy, ProxyError, ca_of, get, internal, is_loopback, trusting
 
 State = Literal["good", "bad", "unknown"]
 
 #: Bytes of room below which a disk is as good as full.
 LITTLE = 1_000_000_000
+
+
+#: What Python sets by default from 3.13 on.
+STRICT = ssl.VERIFY_X509_STRICT
+
+ANOTHER_CA = (
+    "have mitmproxy make another: stop it, move mitmproxy-ca* out of its confdir (~/.mitmproxy), "
+    "start it, and trust the new one; a CA of your own needs a critical basicConstraints, a "
+    "keyUsage with keyCertSign, and as its subjectKeyIdentifier the SHA-1 of its key"
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,29 @@ def up(proxy: Proxy) -> Up:
     if not directory or not is_loopback(proxy.host):
         return Up(Finding("proxy", "good", text), ca)
     return Up(Finding("proxy", "good", text), ca, Path(str(directory)), told.get("writable"))
+
+
+def strict(proxy: Proxy, ca: str) -> Finding:
+    """Whether strict clients, such as Python from 3.13 on, accept what the proxy's CA issues.
+
+    Args:
+        proxy: The proxy.
+        ca: Its CA, PEM.
+    """
+    try:
+        context = trusting(ca)
+        get(proxy, f"https://{HOST}/ca.pem", context=context)
+        context.verify_flags |= STRICT
+        get(proxy, f"https://{HOST}/ca.pem", context=context)
+    except ValueError as error:
+        return Finding("CA", "bad", str(error), ANOTHER_CA)
+    except ProxyError as error:
+        if not isinstance(error.__cause__, ssl.SSLCertVerificationError):
+            return Finding("CA", "unknown", str(error))
+        why = error.__cause__.verify_message
+        who = "Python 3.13 and newer refuse" if context.verify_flags & STRICT else "clients refuse"
+        return Finding("CA", "bad", f"{who} what it issues: {why}", ANOTHER_CA)
+    return Finding("CA", "good", "strict clients (Python 3.13 and newer) take what it issues")
 
 
 def tree(directory: Path, writable: bool | None = None) -> Iterator[Finding]:
@@ -120,10 +153,9 @@ def upstream(proxy: Proxy, ca: str, url: str, *, asked: bool) -> Finding:
     site = urlsplit(url).netloc
     what = f"upstream {site}"
     try:
-        context = ssl.create_default_context(cadata=ca)
         # A method that no cache answers.
-        reply = get(proxy, url, method="OPTIONS", context=context, timeout=15)
-    except ProxyError as error:
+        reply = get(proxy, url, method="OPTIONS", context=trusting(ca), timeout=15)
+    except (ProxyError, ValueError) as error:
         return Finding(what, "bad" if asked else "unknown", str(error))
     text = reply.body.decode("utf-8", "replace")
     if reply.status not in (502, 504) and "offline" not in reply.headers.get("Cache-Status", ""):

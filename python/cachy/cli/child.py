@@ -5,34 +5,13 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Collection, Mapping, Sequence
 
-from cachy.enclosure.signals import WATCHED
+from cachy.enclosure.signals import WATCHED, reaches_group
 
 #: As shells and `env` have it.
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
-
-
-@contextmanager
-def ending_in_order() -> Iterator[None]:
-    """Lets SIGTERM and SIGHUP end the block as ^C does, so that nothing is left lying about."""
-
-    def end(number: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    for number, handler in before.items():
-        # What is ignored, as by nohup, stays so.
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def run(command: Sequence[str], env: Mapping[str, str]) -> int:
@@ -111,9 +90,9 @@ def wait(pid: int) -> int:
 
 
 def next_signal() -> tuple[int, bool]:
-    """Waits for a signal, and tells whether the kernel sent it, for a terminal."""
+    """Waits for a signal, and tells whether a terminal has sent it to the command, too."""
     if sys.platform == "darwin":
         number = signal.sigwait(WATCHED)
         return number, number in (signal.SIGINT, signal.SIGQUIT) and sys.stdin.isatty()
     told = signal.sigwaitinfo(WATCHED)
-    return told.si_signo, told.si_code > 0
+    return told.si_signo, reaches_group(told.si_signo, told.si_code)

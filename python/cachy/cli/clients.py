@@ -89,8 +89,8 @@ VARIABLES = (
     _bundle("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "gRPC"),
 )
 
-#: Yarn's settings for a file of roots, which take the place of Node's, and their variables. Yarn 4 has the
-#: first, 2 and 3 the second, and each stops at the other's, so ours only replaces one that is there.
+#: Yarn's settings for a file of roots, which override Node's, and their variables. Yarn 4 knows the
+#: first, Yarn 2 and 3 the second, and each refuses the other's. So only existing ones are replaced.
 YARN = {"httpsCaFilePath": "YARN_HTTPS_CA_FILE_PATH", "caFilePath": "YARN_CA_FILE_PATH"}
 
 #: What git takes from ``GIT_CONFIG_COUNT`` and its like, which wins over its files.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from cachy.cli.through import Proxy, is_loopback
 from cachy.no_proxy import is_everything
 
-#: This machine itself, to which no other proxy can lead.
+#: This machine, which another proxy cannot reach.
 LOCAL = "localhost,127.0.0.0/8,::1"
 
 
@@ -27,8 +27,8 @@ class Upstream:
 def upstream(environ: Mapping[str, str], own_port: int = 0) -> Upstream:
     """What an environment says.
 
-    mitmproxy goes by one proxy for everything: that for https, else for http, else for all. Hosts of
-    ``NO_PROXY`` are asked directly, also for a client that ignores that variable.
+    mitmproxy goes by one proxy for everything: that for https, else for http, else for all. It asks
+    hosts of ``NO_PROXY`` directly, also for clients that ignore that variable.
 
     Args:
         environ: The environment.

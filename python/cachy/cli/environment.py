@@ -69,8 +69,8 @@ def prepare(
         environ: The environment to change.
         direct: Further hosts to ask directly, as in ``NO_PROXY``.
         by_proxy: Off: the way to the proxy is found without variables, which are taken away.
-        in_project: Settings of clients in the current folder count, too; off where the environment is
-            for other folders as well.
+        in_project: Also replace settings that a client has in the current folder. Off if the
+            environment is used in other folders, too.
 
     Raises:
         OSError: The files can't be written.

@@ -1,14 +1,13 @@
 """Fetches URLs through a proxy, so that they are in its tree."""
 
 import http.client
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from cachy import __version__
 from cachy.cli.report import explain
-from cachy.cli.through import Proxy, ProxyError, connection
+from cachy.cli.through import Proxy, ProxyError, connection, trusting
 
 PIECE = 256 * 1024
 #: Seconds without a byte.
@@ -50,7 +49,7 @@ class Fetcher:
             refresh: What is in the tree is checked upstream (RFC 9111 section 5.2.1.4).
         """
         self.proxy = proxy
-        self.context = ssl.create_default_context(cadata=ca)
+        self.context = trusting(ca)
         self.fields = {"User-Agent": f"cachy/{__version__}", "Accept-Encoding": "identity"}
         if refresh:
             self.fields["Cache-Control"] = "no-cache"

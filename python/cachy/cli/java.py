@@ -78,6 +78,7 @@ def store(ca: str, folder: Path, environ: Mapping[str, str]) -> Path | None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             env=env,
         )
         if done.returncode:

@@ -4,17 +4,19 @@ environment as it is."""
 import os
 import re
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cachy.cli import java
 from cachy.cli.checks import Finding
+from cachy.cli.programs import Programs
 
 #: Seconds for one of them.
 TIMEOUT = 30
+
+#: What they say is judged by its words. With C, and with no other, LANGUAGE says nothing.
+ENGLISH = {"LC_ALL": "C"}
 
 #: Goes by CONNECT, as every client of Node's does that knows of proxies.
 NODE = """
@@ -98,42 +100,37 @@ ABSENT = re.compile(
 )
 
 
-def ask(probe: Probe, url: str, mend: str) -> Finding | None:
+def ask(probe: Probe, url: str, mend: str, programs: Programs, place: Path) -> Finding | None:
     """Has one client ask; ``None`` where it is not found.
 
     Args:
         probe: The client.
         url: What is there: the proxy's own CA.
         mend: What makes it right.
+        programs: What runs it.
+        place: For a folder of its own.
+
+    Raises:
+        Over: Nothing more is started.
     """
     program = shutil.which(probe.program)
     if program is None or (probe.helper and not os.access(probe.helper, os.X_OK)):
         return None
     program = probe.helper or program
-    none = url.rpartition("/")[0] + "/doctor"
-    with tempfile.TemporaryDirectory(prefix="cachy-doctor-") as folder:
-        fields = {"url": url, "none": none, "folder": folder}
-        words = [
-            word if "{" not in word or "\n" in word else word.format(**fields)
-            for word in probe.arguments
-        ]
-        env = {**os.environ, **{n: v.format(**fields) for n, v in probe.env.items()}}
-        try:
-            done = subprocess.run(
-                [program, *words],
-                check=False,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=env,
-                cwd=folder,
-                timeout=TIMEOUT,
-            )
-        except subprocess.TimeoutExpired:
-            return Finding(probe.name, "bad", f"no answer within {TIMEOUT} s", mend)
-        except OSError as error:
-            return Finding(probe.name, "unknown", f"{program}: {error.strerror}")
-    return judge(probe.name, done.returncode, done.stdout.decode(errors="replace"), mend)
+    folder = place / probe.name
+    fields = {"url": url, "none": url.rpartition("/")[0] + "/doctor", "folder": str(folder)}
+    words = [
+        word if "{" not in word or "\n" in word else word.format(**fields)
+        for word in probe.arguments
+    ]
+    env = os.environ | ENGLISH | {n: v.format(**fields) for n, v in probe.env.items()}
+    try:
+        code, said = programs.run([program, *words], env, folder, TIMEOUT)
+    except TimeoutError:
+        return Finding(probe.name, "bad", f"no answer within {TIMEOUT} s", mend)
+    except OSError as error:
+        return Finding(probe.name, "unknown", f"{program}: {error.strerror}")
+    return judge(probe.name, code, said, mend)
 
 
 def judge(name: str, code: int, said: str, mend: str) -> Finding | None:

@@ -119,6 +119,7 @@ def apt_main(environ: Mapping[str, str]) -> Path:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         env=dict(environ),
     )
     found = re.match(r"MAIN='(.*)'\s*$", asked.stdout)

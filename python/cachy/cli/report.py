@@ -222,7 +222,9 @@ def save(report: Report, path: Path) -> None:
         }
         if report.hint:
             told["hint"] = report.hint
-        path.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        path.write_text(json.dumps(told, indent=2) + "\n")
         return
-    with path.open("w" if path.suffix == ".md" else "a") as file:
+    with path.open(
+        "w" if path.suffix == ".md" else "a", encoding="utf-8", errors="replace"
+    ) as file:
         file.write(markdown(report))

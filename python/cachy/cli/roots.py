@@ -1,4 +1,4 @@
-"""The roots that clients are given: the system's and the proxy's CA, in one file."""
+"""The root certificates for clients: the system's and the proxy's CA, in one file."""
 
 import base64
 import binascii
@@ -10,16 +10,16 @@ import certifi
 
 from cachy._core import system_ca_bundle
 
-#: A certificate (RFC 7468 section 5). ``TRUSTED CERTIFICATE`` is none: it may say that it is distrusted.
+#: A certificate (RFC 7468 section 5). ``TRUSTED CERTIFICATE`` is left out: it may mark distrust.
 BLOCK = re.compile(
     r"-----BEGIN (X509 )?CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END \1?CERTIFICATE-----"
 )
 
 
 def bundle(ca: str) -> str:
-    """The roots that this system trusts, and one more: blocks of PEM and nothing else, each once.
+    """Joins the system's roots and the proxy's CA: PEM blocks and nothing else, each once.
 
-    Some clients stumble over a comment, over bytes that are no ASCII, or over a block that is broken.
+    Some clients fail on comments, on bytes that are not ASCII, or on a malformed block.
 
     Args:
         ca: The proxy's CA, PEM.
@@ -34,18 +34,18 @@ def bundle(ca: str) -> str:
 
 
 def system() -> str:
-    """The file of roots that this system trusts, as it is; certifi's where there is none."""
+    """Reads the system's file of roots; certifi's if there is none."""
     try:
-        text = Path(system_ca_bundle() or certifi.where()).read_text(errors="replace")
-    except OSError:  # Somebody else's alone, by SSL_CERT_FILE.
+        text = Path(system_ca_bundle() or certifi.where()).read_text("utf-8", errors="replace")
+    except OSError:  # SSL_CERT_FILE names one that this user can't read.
         text = ""
-    return text if BLOCK.search(text) else Path(certifi.where()).read_text()
+    return text if BLOCK.search(text) else Path(certifi.where()).read_text("utf-8")
 
 
 def certificates(text: str) -> list[str]:
-    """The certificates in a file, each as PEM in lines of 64 characters; broken ones are left out."""
+    """Finds the well-formed certificates in a text: each as PEM with lines of 64 characters."""
     found = []
-    # Made for what it refuses: what is no certificate, or half of one.
+    # Refuses what is not a whole certificate.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for _, body in BLOCK.findall(text):
         try:

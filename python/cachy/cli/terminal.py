@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cachy._core import Tree, default_directory
+from cachy.cli.characters import has_all
 
 #: Columns of what is no terminal.
 WIDE = 10_000
@@ -154,7 +155,7 @@ def ago(at: int) -> str:
 
 def print_json(data: object) -> None:
     """Prints one JSON document."""
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    click.echo(json.dumps(data, indent=2, ensure_ascii=not has_all()))
 
 
 def print_table(table: Table, out: Console | None = None) -> None:

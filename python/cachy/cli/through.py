@@ -116,6 +116,26 @@ def connection(
     return link, target
 
 
+def trusting(ca: str) -> ssl.SSLContext:
+    """A TLS context that trusts a proxy's CA and nothing else.
+
+    It is not strict (`ssl.VERIFY_X509_STRICT`), which is the default from Python 3.13 on.
+    `cachy doctor` tells whether strict clients accept the CA.
+
+    Args:
+        ca: The certificate, PEM.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        context = ssl.create_default_context(cadata=ca)
+    except ssl.SSLError as error:
+        raise ValueError(f"the proxy's CA is no certificate: {error}") from error
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
 def get(
     proxy: Proxy,
     url: str,

@@ -34,6 +34,19 @@ def release() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
 
 
+def reaches_group(number: int, code: int) -> bool:
+    """Whether a signal has reached all of our process group by itself, as a terminal's ^C does.
+
+    A terminal that goes sends SIGHUP to the leader of its session only.
+
+    Args:
+        number: The signal.
+        code: Its ``si_code``, above zero where the kernel sent it.
+    """
+    alone = number == signal.SIGHUP and os.getsid(0) == os.getpid()
+    return code > 0 and not alone
+
+
 def attend(pid: int) -> None:
     """Waits, while the signals are held, until one of them is SIGCHLD; passes the others on.
 
@@ -46,7 +59,6 @@ def attend(pid: int) -> None:
             continue
         if found.si_signo == signal.SIGCHLD:
             return
-        # Sent by a process, not by the kernel.
-        if found.si_code <= 0:
+        if not reaches_group(found.si_signo, found.si_code):
             with suppress(ProcessLookupError):
                 os.kill(pid, found.si_signo)

@@ -2,14 +2,18 @@
 
 import os
 import re
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
-from cachy.cli import checks, probes
+from cachy.cli import checks, probes, stopping
+from cachy.cli.abreast import abreast
 from cachy.cli.checks import Finding
+from cachy.cli.programs import Programs
 from cachy.cli.terminal import Failure, console, dir_option, json_option, print_json
 from cachy.cli.through import DEFAULT, HOST, Proxy
 
@@ -32,10 +36,10 @@ TRIED = 3
 def command(urls: tuple[str, ...], proxy: str | None, directory: str, as_json: bool) -> None:
     """Tells what is wrong, and how to mend it.
 
-    Is the proxy up, and is it cachy? Does each client that is found here use it and trust its CA, in this
-    shell? Each is made to ask for something small. Does upstream's TLS verify, for the URLs that are
-    named, else for some hosts of the tree? Can the tree (the proxy's, where it is on this machine) be
-    written, and is there room?
+    Is the proxy up, and is it cachy? Do strict clients, such as Python 3.13, accept its CA? Does
+    each client that is found here use it and trust its CA, in this shell? Each is made to ask for
+    something small. Does upstream's TLS verify, for the URLs that are named, else for some hosts of
+    the tree? Can the tree (the proxy's, where it is on this machine) be written, and is there room?
 
     \b
       cachy doctor
@@ -51,11 +55,13 @@ def command(urls: tuple[str, ...], proxy: str | None, directory: str, as_json: b
         where = Proxy.parse(proxy or checks.proxy_of(os.environ) or DEFAULT)
     except ValueError as error:
         raise Failure(f"{error}") from error
-    up = checks.up(where)
-    tree = up.directory or Path(directory)
-    findings = [up.finding, *checks.tree(tree, up.writable)]
-    if up.ca is not None:
-        findings += asked(where, up.ca, urls, tree)
+    with stopping.in_order():
+        up = checks.up(where)
+        tree = up.directory or Path(directory)
+        findings = [up.finding, *checks.tree(tree, up.writable)]
+        if up.ca is not None:
+            findings.insert(1, checks.strict(where, up.ca))
+            findings += asked(where, up.ca, urls, tree)
     if as_json:
         print_json([asdict(each) for each in findings])
     else:
@@ -70,12 +76,18 @@ def asked(proxy: Proxy, ca: str, urls: tuple[str, ...], directory: Path) -> list
     mend = f'eval "$(cachy env{option})"'
     sites = urls or tuple(checks.hosts(directory, TRIED))
     url = f"https://{HOST}/ca.pem"
-    with ThreadPoolExecutor(4) as pool:
-        upstream = [
-            pool.submit(checks.upstream, proxy, ca, site, asked=bool(urls)) for site in sites
+    works: list[Callable[[], Finding | None]] = [
+        partial(checks.upstream, proxy, ca, site, asked=bool(urls)) for site in sites
+    ]
+    with (
+        TemporaryDirectory(prefix="cachy-doctor-", ignore_cleanup_errors=True) as place,
+        Programs() as programs,
+    ):
+        works += [
+            partial(probes.ask, probe, url, mend, programs, Path(place)) for probe in probes.PROBES
         ]
-        clients = [pool.submit(probes.ask, probe, url, mend) for probe in probes.PROBES]
-        found = [*(each.result() for each in upstream), *(each.result() for each in clients)]
+        found = list(abreast(works, 4))
+        stopping.undisturbed()
     found.append(probes.java_settings(ca, mend))
     return [each for each in found if each is not None]
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from cachy.cli import stopping
 from cachy.cli.environment import folder_of, prepare, remember, take_back
 from cachy.cli.shells import SHELLS
 from cachy.cli.terminal import Failure, aside
@@ -47,21 +48,22 @@ def command(shell: str, proxy: str, unset: bool) -> None:
     if unset and shell not in ("bash", "fish"):
         raise click.UsageError(f"--unset: nothing that is set for {shell} can be taken away")
     try:
-        if unset:
-            folder = Path()
-            changes = take_back(os.environ)
-        else:
-            way = running(proxy)
-            if shell.startswith("docker") and is_loopback(way.proxy.host):
-                aside().print(
-                    f"cachy: {way.proxy} is this machine alone: a container reaches it by "
-                    "--network host",
-                    soft_wrap=True,
-                )
-            folder = folder_of(way.proxy)
-            changes = prepare(folder, way.proxy, way.ca, os.environ)
-            if shell in ("bash", "fish"):
-                remember(changes, os.environ)
+        with stopping.in_order():
+            if unset:
+                folder = Path()
+                changes = take_back(os.environ)
+            else:
+                way = running(proxy)
+                if shell.startswith("docker") and is_loopback(way.proxy.host):
+                    aside().print(
+                        f"cachy: {way.proxy} is this machine alone: a container reaches it by "
+                        "--network host",
+                        soft_wrap=True,
+                    )
+                folder = folder_of(way.proxy)
+                changes = prepare(folder, way.proxy, way.ca, os.environ)
+                if shell in ("bash", "fish"):
+                    remember(changes, os.environ)
     except (OSError, ValueError, ProxyError) as error:
         raise Failure(f"{error}") from error
     for remark in changes.remarks:

@@ -1,18 +1,19 @@
 """``cachy fetch``"""
 
-import tempfile
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cachy._core import Tree
-from cachy.cli import ways
+from cachy.cli import stopping, ways
+from cachy.cli.abreast import abreast
 from cachy.cli.fetch import Fetched, Fetcher, Wanted
 from cachy.cli.launch import LaunchError
 from cachy.cli.terminal import (
@@ -63,37 +64,39 @@ def command(
       cachy fetch - < urls.txt
       cachy fetch --misses       what a build wanted while there was no line
 
-    Exit code 1 where any of them could not be fetched: a line for each says why.
+    Exit code 1 where any of them could not be fetched: a line for each says why. Ctrl-C ends it at
+    once; what was fetched before is in the tree.
     """
     if proxy is not None and settings:
         raise click.UsageError("--proxy: that proxy has its options already")
-    wanted = list(dict.fromkeys(read(urls)))
-    try:
-        if misses:
-            wanted += missed(directory)
-        if not wanted:
+    with stopping.in_order():
+        wanted = list(dict.fromkeys(read(urls)))
+        try:
             if misses:
-                aside().print("cachy: nothing is missing")
-                return
-            raise click.UsageError("name a URL, a file of URLs, or --misses")
-        with ExitStack() as stack:
-            if proxy is None:
-                log = (
-                    Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cachy-"))) / "log"
-                )
-                way = stack.enter_context(
-                    ways.own(
-                        log=log,
-                        directory=directory,
-                        mode="refresh" if refresh else None,
-                        settings=settings,
+                wanted += missed(directory)
+            if not wanted:
+                if misses:
+                    aside().print("cachy: nothing is missing")
+                    return
+                raise click.UsageError("name a URL, a file of URLs, or --misses")
+            with ExitStack() as stack:
+                if proxy is None:
+                    place = Path(stack.enter_context(TemporaryDirectory(prefix="cachy-fetch-")))
+                    way = stack.enter_context(
+                        ways.own(
+                            log=place / "log",
+                            directory=directory,
+                            mode="refresh" if refresh else None,
+                            settings=settings,
+                            belongings=place,
+                        )
                     )
-                )
-            else:
-                way = ways.running(proxy)
-            results = fetch_all(Fetcher(way.proxy, way.ca, refresh=refresh), wanted, jobs)
-    except (OSError, ValueError, LaunchError, ProxyError) as error:
-        raise Failure(f"{error}") from error
+                else:
+                    way = ways.running(proxy)
+                stack.callback(stopping.undisturbed)
+                results = fetch_all(Fetcher(way.proxy, way.ca, refresh=refresh), wanted, jobs)
+        except (OSError, ValueError, LaunchError, ProxyError) as error:
+            raise Failure(f"{error}") from error
     if as_json:
         print_json(
             [
@@ -159,7 +162,7 @@ def fetch_all(fetcher: Fetcher, wanted: list[Wanted], jobs: int) -> list[Fetched
         TimeElapsedColumn(),
     )
     results: list[Fetched] = []
-    arrived = 0
+    arrived = whole = 0
     lock = threading.Lock()
     console = aside()
     # A log has no use for a bar.
@@ -173,12 +176,22 @@ def fetch_all(fetcher: Fetcher, wanted: list[Wanted], jobs: int) -> list[Fetched
                 arrived += count
             bar.update(task, size=size(arrived))
 
-        with ThreadPoolExecutor(jobs) as pool:
-            for result in pool.map(lambda each: fetcher.fetch(each, progress), wanted):
+        def one(each: Wanted) -> Fetched:
+            nonlocal whole
+            result = fetcher.fetch(each, progress)
+            with lock:
+                whole += result.failure is None
+            return result
+
+        try:
+            for result in abreast((partial(one, each) for each in wanted), jobs):
                 results.append(result)
                 bar.advance(task)
                 if result.failure is not None:
                     bar.console.print(
                         f"cachy: {result.wanted.url}: {result.failure}", soft_wrap=True
                     )
+        except stopping.Stopped as end:
+            end.add(f"{whole} of {len(wanted)} were fetched before")
+            raise
     return results

@@ -28,4 +28,4 @@ def command(name: str) -> None:
     For example:
       cachy recipe github.yml > .github/workflows/build.yml
     """
-    click.echo((files("cachy") / "recipes" / name).read_text(), nl=False)
+    click.echo((files("cachy") / "recipes" / name).read_text("utf-8"), nl=False)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from cachy import enclosed
-from cachy.cli import child, finishing, report, unseen, ways
+from cachy.cli import child, finishing, report, stopping, unseen, ways
 from cachy.cli.environment import BUNDLE, prepare
 from cachy.cli.launch import LaunchError
 from cachy.cli.relay import Relay
@@ -112,7 +112,7 @@ def command(
     complain = silent if quiet and report_file is None else remark
     run = secrets.token_hex(16)
     with ExitStack() as stack:
-        stack.enter_context(child.ending_in_order())
+        forget_terminals = stack.enter_context(stopping.in_order())
         try:
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cachy-run-")))
             log = log or place / "proxy.log"
@@ -133,13 +133,13 @@ def command(
                 theirs = stack.enter_context(Relay(way.proxy, f"Cachy-Run: {run}")).proxy_here
             if way.remark:
                 say(way.remark)
+            stack.callback(stopping.undisturbed)
             begun, used = time.monotonic(), unseen.used()
             code = execute(list(command), place, way, theirs, transparent, say)
             seconds, used_then = time.monotonic() - begun, unseen.used()
+            forget_terminals()
         except (OSError, ValueError, ProxyError, LaunchError) as error:
             raise NotRun(f"{error}; the command was not run") from error
-        except KeyboardInterrupt:
-            raise SystemExit(130) from None
         if way.process is not None and (status := way.process.poll()) is not None:
             said = log.read_text(errors="replace").strip().splitlines()[-5:]
             remark("\n".join([f"the proxy ended with {status} before the command did", *said]))
