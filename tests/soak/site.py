@@ -20,7 +20,7 @@ HOSTS = ("a.files.soak.example", "b.files.soak.example")
 FAMILY = "files"
 #: Seconds that a version lives.
 PERIOD = 7.0
-#: Seconds within which nothing is checked twice, unless the origin said `no-cache`.
+#: Seconds within which nothing is checked twice.
 AGAIN = 5.0
 #: Seconds that an answer may be on its way.
 SLACK = 4.0
@@ -32,7 +32,7 @@ HEADERS: dict[str, dict[str, str]] = {
     "checked": {"Cache-Control": "no-cache"},
     "gone": {},
 }
-LIFETIME = {"moving": 2.0 + AGAIN, "checked": 0.0}
+LIFETIME = {"moving": 2.0 + AGAIN, "checked": AGAIN}
 TARGET = re.compile(r"/(fixed|plain|moving|checked|gone)/([\w-]+)/(\d+)/(\d+)\.bin")
 
 

@@ -165,6 +165,10 @@ class Soak:
                 runner.end()
             self.origin.behave()
             self._rest()
+        except BaseException:
+            # Clients that wait for it shall not be waited for.
+            self.service.kill()
+            raise
         finally:
             for runner in runners:
                 runner.end()
