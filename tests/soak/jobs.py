@@ -7,7 +7,6 @@ import threading
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -187,16 +186,10 @@ class GitJob(Install):
 
 
 class Crew:
-    """All jobs, each in a thread of its own; they pause together.
+    """All jobs, each in a thread of its own; they pause together."""
 
-    Args:
-        jobs: The jobs.
-        moment: Called before each round, so that all of them are counted.
-    """
-
-    def __init__(self, jobs: list[Job], moment: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, jobs: list[Job]) -> None:
         self._jobs = jobs
-        self._moment = moment
         self._go = threading.Event()
         self._over = threading.Event()
         self._busy = 0
@@ -214,6 +207,11 @@ class Crew:
         self._go.clear()
         with self._turn:
             return self._turn.wait_for(lambda: self._busy == 0, patience)
+
+    def dead(self) -> list[str]:
+        """Return the jobs whose threads have ended by a mistake of ours; call it before `end`."""
+        both = zip(self._jobs, self._threads, strict=True)
+        return [job.name for job, thread in both if not thread.is_alive()]
 
     def resume(self) -> None:
         """Go on."""
@@ -235,7 +233,6 @@ class Crew:
                     continue
                 self._busy += 1
             try:
-                self._moment()
                 job.once()
             finally:
                 with self._turn:

@@ -4,11 +4,15 @@ import json
 from collections.abc import Sequence
 
 from .ledger import Note
+from .plan import ENDING
 from .report import (
+    CALM_FACTOR,
+    CALM_MORE,
     DESCRIPTORS_MORE,
     LONGEST_WAIT,
     MEMORY_FACTOR,
     MEMORY_MORE,
+    SETTLED,
     THREADS_MORE,
     Row,
     at_most,
@@ -76,12 +80,28 @@ def _proxy(soak: Soak) -> list[Row]:
     ]
 
 
+def _settled(soak: Soak) -> float:
+    """Return when the processes of the end had been at work for a while."""
+    ending = [step.at for step in soak.plan.disturbances if step.kind in ENDING]
+    return soak.journal.epoch + max([soak.plan.warm_up, *ending]) + SETTLED
+
+
 def _held(soak: Soak) -> list[Row]:
     begin, end = soak.rests[0], soak.rests[-1]
     most = begin.pss_mb * MEMORY_FACTOR + MEMORY_MORE
     peak = max(held.pss_mb for held in soak.samples)
+    calm = [held.pss_mb for held in soak.samples if held.at >= _settled(soak)]
+    settled = calm[: len(calm) // 4 + 1]
+    least = sorted(settled)[len(settled) // 2] if settled else end.pss_mb
     return [
         grown("memory (PSS)", begin.pss_mb, end.pss_mb, most, " MB"),
+        grown(
+            "memory since the last restart (PSS)",
+            least,
+            end.pss_mb,
+            least * CALM_FACTOR + CALM_MORE,
+            " MB",
+        ),
         Row("memory (RSS)", f"{begin.rss_mb:.0f} → {end.rss_mb:.0f} MB"),
         Row("memory at most (PSS)", f"{peak:.0f} MB"),
         grown(

@@ -163,6 +163,7 @@ class Soak:
             self._watch(epoch + settings.seconds)
             for runner in runners:
                 runner.end()
+            self.problems += [f"the job {name} has died" for name in self.crew.dead()]
             self.origin.behave()
             self._rest()
         except BaseException:
