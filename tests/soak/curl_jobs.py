@@ -143,7 +143,7 @@ class WalkJob(CurlJob):
             head=0.3 <= manner < 0.4,
             span=span,
             etag=etag,
-            rate="40k" if 0.4 <= manner < 0.43 else None,
+            rate="200k" if 0.4 <= manner < 0.43 else None,
             leave=chance.uniform(0.01, 0.3) if 0.43 <= manner < 0.5 else None,
         )
 

@@ -9,7 +9,7 @@ from email.utils import formatdate
 
 from clients.repository import IMMUTABLE
 from support.answer import Answer
-from support.message import Request, split_url
+from support.message import Request
 from support.origin import Origin
 from support.reply import Reply
 
@@ -62,11 +62,6 @@ class File:
         host, slash, rest = label.partition("/")
         found = TARGET.fullmatch(slash + rest)
         return cls(host, found[1], found[2], int(found[3]), int(found[4])) if found else None
-
-
-def family(url: str) -> str:
-    """Return whose host a URL has: `files` of `https://a.files.soak.example/x`."""
-    return split_url(url).host.split(".")[-3]
 
 
 class Site:
