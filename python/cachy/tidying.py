@@ -1,6 +1,6 @@
 """Flows and layers know one another, so only Python's collector finds those that are over, with
-the files, sockets and bodies that some still have. It runs when there is nothing else to do, and now
-and then where that never happens.
+the files, sockets and bodies that some still have. It runs when there is nothing else to do, and
+now and then where that never happens.
 """
 
 import asyncio

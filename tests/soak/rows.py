@@ -1,6 +1,7 @@
 """The rows of the table, from what a soak found."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from .ledger import Note
@@ -56,6 +57,7 @@ def _done(soak: Soak) -> list[Row]:
 def _answers(soak: Soak) -> list[Row]:
     ledger, epoch = soak.ledger, soak.journal.epoch
     failures, waits = ledger.failures(), ledger.waits()
+    reasons = Counter(why.partition(":")[0] for _, why in failures.explained)
     longest = waits[0].end - waits[0].begin if waits else 0.0
     return [
         none("wrong bodies", ledger.wrong),
@@ -63,6 +65,7 @@ def _answers(soak: Soak) -> list[Row]:
         none("cached files taken for a person's", _told(ledger.persons, epoch)),
         none("failures that nothing explains", _told(failures.open, epoch)),
         Row("failures that a fault or restart explains", str(len(failures.explained))),
+        *(Row(f"  {why}", str(count)) for why, count in sorted(reasons.items())),
         at_most(
             "longest wait without a fault", longest, LONGEST_WAIT, " s", _told(waits[:10], epoch)
         ),
