@@ -7,6 +7,7 @@ import threading
 import time
 import traceback
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -186,10 +187,16 @@ class GitJob(Install):
 
 
 class Crew:
-    """All jobs, each in a thread of its own; they pause together."""
+    """All jobs, each in a thread of its own; they pause together.
 
-    def __init__(self, jobs: list[Job]) -> None:
+    Args:
+        jobs: The jobs.
+        ready: Whether the proxy listens; no round begins while it does not.
+    """
+
+    def __init__(self, jobs: list[Job], ready: Callable[[], bool]) -> None:
         self._jobs = jobs
+        self._ready = ready
         self._go = threading.Event()
         self._over = threading.Event()
         self._busy = 0
@@ -228,6 +235,9 @@ class Crew:
     def _run(self, job: Job) -> None:
         while not self._over.is_set():
             self._go.wait()
+            if not self._ready():
+                self._over.wait(0.1)
+                continue
             with self._turn:
                 if self._over.is_set() or not self._go.is_set():
                     continue

@@ -112,7 +112,7 @@ class Soak:
             self.service, self.volume, self.journal, settings.workers, settings.seed
         )
         self.jobs, self.left_out = self._jobs()
-        self.crew = Crew(self.jobs)
+        self.crew = Crew(self.jobs, self.service.listens)
         self.plan = settings.plan or plan(
             settings.seed,
             settings.seconds,
