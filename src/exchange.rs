@@ -352,6 +352,7 @@ impl Exchange {
 
     fn commit_now(&mut self) {
         self.count_rest(None);
+        let size = self.flight.as_ref().map_or(0, Flight::received);
         let done = self.try_commit();
         // What can't be stored now is fetched for nobody else in vain.
         let stored = !matches!(done, Ok(Some(Kept::Busy)) | Err(_));
@@ -366,7 +367,7 @@ impl Exchange {
                 self.target.as_ref().map_or_else(String::new, Target::url)
             ),
             Ok(_) => {}
-            Err(error) => self.store.troubles.say(&error),
+            Err(error) => self.store.troubles.say_of(&error, size),
         }
     }
 

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::hex::hex;
 use crate::key::Target;
+use crate::layout::path_of;
 use crate::link::StatusLink;
 use crate::meta::{Record, Seen, Stored};
 use crate::pipe::Pipe;
@@ -239,15 +240,16 @@ impl Flight {
         mut record: Record,
     ) -> Result<Option<Kept>> {
         let mut body = None;
+        let size = self.received();
         let temp = match std::mem::replace(&mut self.keep, Keep::Nothing) {
             Keep::Nothing => return Ok(None),
             Keep::File { temp, writer } => {
                 let failed = |e| Error::io("write", store.tree.root(), e);
-                let size = writer.size();
+                let announced = writer.size();
                 let written = writer.finish().map_err(|failure| failed(failure.0))?;
                 let (file, digest) = written.digest();
                 let stat = Stat::of(&file.metadata().map_err(failed)?);
-                debug_assert_eq!(stat.size, size);
+                debug_assert_eq!(stat.size, announced);
                 record.stored = Stored::File {
                     seen: Seen::from(stat),
                     sha256: hex(&digest),
@@ -275,13 +277,16 @@ impl Flight {
             // Who reads along goes on holding it as the readers of a whole file do.
             let _ = body.try_lock_shared();
         }
-        store.troubles.over();
+        if kept == Kept::Stored {
+            store.troubles.over(&path_of(target), size);
+        }
         Ok(Some(kept))
     }
 
     fn fail(&mut self, store: &Store, failure: Failure) {
         let path = store.tree.path(".cachy/tmp");
-        store.troubles.say(&Error::io("write to", path, failure.0));
+        let error = Error::io("write to", path, failure.0);
+        store.troubles.say_of(&error, self.received());
         // What was written stays readable through the pipe's own descriptor.
         self.keep = Keep::Nothing;
     }

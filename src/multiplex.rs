@@ -120,11 +120,11 @@ impl Multiplex {
         self.closed = true;
     }
 
-    /// Tells the client to begin no more requests (RFC 9113 section 6.8). The connection is over once it
-    /// has heard that, and has got all answers.
-    pub fn last(&mut self, room: bool, now: Millis) -> Turn {
+    /// Ends the connection of a client that waits for nothing (RFC 9113 section 6.8): it may ask again,
+    /// elsewhere, for what it is just asking.
+    pub fn end(&mut self, room: bool, now: Millis) -> Turn {
         if let Outer::Open(connection) = &mut self.outer {
-            connection.graceful_shutdown();
+            connection.abrupt_shutdown(Reason::NO_ERROR);
         }
         self.turn(room, now)
     }

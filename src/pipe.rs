@@ -249,6 +249,10 @@ impl Reader {
             self.moved(bytes.len());
             return Ok(Chunk::Bytes(bytes));
         }
+        if self.at < state.handed {
+            // It is being written, also where no more will come.
+            return Ok(self.later(&state));
+        }
         match state.end {
             End::Open => Ok(self.later(&state)),
             // A part that the body hasn't is a body that was cut.
@@ -411,6 +415,18 @@ mod tests {
         assert!(ticket.has_rung());
         assert_eq!(body.read(9).unwrap(), bytes(b"abc"));
         assert!(!body.is_behind());
+    }
+
+    #[test]
+    fn what_came_before_a_cut_is_read_also_where_it_is_written_behind_it() {
+        let pipe = Arc::new(Pipe::new(Signal::default(), Some(file(b"abc")), Some(6)));
+        let mut body = pipe.reader(0, None);
+        pipe.handed(3);
+        pipe.close(false);
+        assert!(is_later(&mut body));
+        pipe.wrote(3);
+        assert_eq!(body.read(9).unwrap(), bytes(b"abc"));
+        assert!(body.read(9).is_err());
     }
 
     #[test]

@@ -43,10 +43,14 @@ use crate::lane::{Place, Start};
 use crate::ledger::{Ledger, RunId};
 use crate::options;
 use crate::store::Store;
+use crate::troubles::Board;
 use crate::way::Way;
 
 /// Of the process, whatever the options are and how often they change.
 static LEDGER: LazyLock<Arc<Ledger>> = LazyLock::new(Arc::default);
+
+/// What the log says of the disk, likewise.
+static SAID: LazyLock<Arc<Board>> = LazyLock::new(Arc::default);
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -95,7 +99,7 @@ impl Cache {
         let host = Host::new(host, certificate, setup, Arc::clone(&LEDGER));
         let host = Arc::new(host.map_err(PyValueError::new_err)?);
         let directory = folder(&directory);
-        let mut store = py.detach(|| Store::open(&directory))?;
+        let mut store = py.detach(|| Store::open_with(&directory, Arc::clone(&SAID)))?;
         store.budget = Budget::of(max_size, LEDGER.processes());
         let store = Arc::new(store);
         if let Err(error) = py.detach(|| token::ensure(&store.tree)) {
@@ -115,8 +119,11 @@ impl Cache {
 
     fn make_room(&self, py: Python<'_>) -> PyResult<Option<Pruned>> {
         let store = &self.store;
-        let pruned = py.detach(|| store.budget.make_room(store, clock()))?;
-        Ok(pruned.map(Pruned::from))
+        match py.detach(|| store.budget.make_room(store, clock())) {
+            Ok(pruned) => Ok(pruned.map(Pruned::from)),
+            Err(error) if py.detach(|| store.troubles.is_news(&error, 0)) => Err(error.into()),
+            Err(_) => Ok(None),
+        }
     }
 
     fn end(&self) {
@@ -229,7 +236,10 @@ fn parse_span(text: &str) -> PyResult<u64> {
 /// Lets this process count together with others.
 #[pyfunction]
 fn join_siblings(py: Python<'_>, folder: PathBuf, number: u32, all: u32) -> PyResult<()> {
-    Ok(py.detach(|| LEDGER.join(&folder, number, all))?)
+    Ok(py.detach(|| {
+        LEDGER.join(&folder, number, all)?;
+        SAID.share(&folder.join("said"))
+    })?)
 }
 
 /// The system's bundle of root certificates, where one is found.

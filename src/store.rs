@@ -25,7 +25,7 @@ use crate::recall::Recall;
 use crate::select;
 use crate::settled::Settled;
 use crate::tree::{Lying, Tree};
-use crate::troubles::Troubles;
+use crate::troubles::{Board, Troubles};
 
 /// More variants of one URL than this push out the oldest.
 const VARIANTS: usize = 16;
@@ -80,8 +80,16 @@ impl Store {
     /// # Errors
     /// See [`Tree::open`].
     pub fn open(root: &Path) -> Result<Self> {
+        Self::open_with(root, Arc::default())
+    }
+
+    /// As [`Store::open`], with what was said already about this tree and others.
+    ///
+    /// # Errors
+    /// See [`Tree::open`].
+    pub fn open_with(root: &Path, said: Arc<Board>) -> Result<Self> {
         let (tree, trouble) = Tree::open(root)?;
-        let mut store = Self::new(tree, false);
+        let mut store = Self::new(tree, false, said);
         store.abroad = Abroad::enter(&store.tree);
         match trouble {
             Some(error) => store.troubles.say(&error),
@@ -96,13 +104,13 @@ impl Store {
     /// # Errors
     /// `Format` where another cachy made it.
     pub fn look_at(root: &Path) -> Result<Self> {
-        Ok(Self::new(Tree::look_into(root)?, true))
+        Ok(Self::new(Tree::look_into(root)?, true, Arc::default()))
     }
 
-    fn new(tree: Tree, passive: bool) -> Self {
+    fn new(tree: Tree, passive: bool, said: Arc<Board>) -> Self {
         Self {
+            troubles: Troubles::new(tree.root(), said),
             tree: Arc::new(tree),
-            troubles: Troubles::default(),
             digests: Digests::default(),
             origins: Origins::default(),
             flights: Arc::default(),

@@ -2,30 +2,21 @@
 
 import socket
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from cachy import addon_path
 from support import early
+from support.at import At
 from support.client import fetch
 from support.command import Cachy
 from support.factory import ProxyFactory
 from support.origin import Origin
 from support.served import Served
-from support.tree import wait_until
 
 SCRIPT = Path(early.__file__)
-
-
-class At:
-    """What `fetch` needs, of a proxy that has not told yet where it listens."""
-
-    host = "127.0.0.1"
-
-    def __init__(self, port: int, ca_pem: Path) -> None:
-        self.port = port
-        self.ca_pem = ca_pem
 
 
 def free_port() -> int:
@@ -38,13 +29,13 @@ def free_port() -> int:
 def connect(port: int) -> socket.socket:
     """A connection, as soon as there is anybody."""
 
-    def attempt() -> socket.socket | None:
+    deadline = time.monotonic() + 20
+    while True:
         try:
             return socket.create_connection(("127.0.0.1", port), timeout=20)
         except ConnectionRefusedError:
-            return None
-
-    return wait_until(attempt, 20)
+            assert time.monotonic() < deadline, "nobody listens"
+            time.sleep(0.01)
 
 
 def ask(sock: socket.socket, url: str) -> None:

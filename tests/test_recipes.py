@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -14,10 +16,14 @@ from ruamel.yaml import YAML
 
 from clients.repo_python import PythonRepository
 from clients.run import Run, clean_env, need, run
+from support.activator import Manager, Passed
 from support.ca import CA
+from support.client import fetch
+from support.command import Cachy
 from support.network import Network
 from support.origin import Origin
 from support.route_config import configure
+from support.served import Served
 
 BIN = Path(sys.executable).parent
 
@@ -140,9 +146,10 @@ def test_gitlab(runner: Runner, repository: PythonRepository, origin: Origin) ->
 
 
 def test_systemd(tmp_path: Path) -> None:
-    """systemd has nothing to say against the unit, with and without the bridge."""
+    """systemd has nothing to say against the units, with and without the bridge."""
     need("systemd-analyze")
-    unit = tmp_path / "cachy.service"
+    unit, listener = tmp_path / "cachy.service", tmp_path / "cachy.socket"
+    listener.write_text(recipe("cachy.socket"))
     # Its commands have to exist for the check.
     unit.write_text(recipe("cachy.service").replace("/opt/cachy/bin/cachy", str(BIN / "cachy")))
     folder = tmp_path / "cachy.service.d"
@@ -152,9 +159,41 @@ def test_systemd(tmp_path: Path) -> None:
             text = recipe("cachy-bridge.conf").replace("/opt/cachy/bin/cachy", str(BIN / "cachy"))
             (folder / "bridge.conf").write_text(text)
         env = {"PATH": os.environ["PATH"], "SYSTEMD_UNIT_PATH": f"{tmp_path}:"}
-        result = run(["systemd-analyze", "verify", "--man=no", unit], env, tmp_path)
+        result = run(["systemd-analyze", "verify", "--man=no", unit, listener], env, tmp_path)
         result.ok()
         assert "cachy" not in result.output, str(result)
+
+
+def test_the_service_is_run_as_systemd_would(
+    command: Cachy, origin: Origin, host: str, tmp_path: Path
+) -> None:
+    """With the socket of its unit and the watchdog: it says that it is ready, reloads and ends in time."""
+    settings = dict(re.findall(r"^(\w+)=(.+)$", recipe("cachy.service"), re.MULTILINE))
+    assert settings["Type"] == "notify"
+    assert settings["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    # A second signal, to the workers, would come from systemd.
+    assert settings["KillMode"] == "mixed"
+    line = re.fullmatch(r"/opt/cachy/bin/cachy serve (.+)", settings["ExecStart"])
+    assert line
+    words = line[1].split()
+    # Else systemd would kill it before that.
+    assert int(settings["TimeoutStopSec"]) > int(words[words.index("--grace") + 1].strip("s"))
+    url = f"http://{host}/a"
+    origin.route(url, b"body")
+    with Manager(tmp_path) as manager, socket.create_server(("127.0.0.1", 0)) as sock:
+        env = manager.env(watchdog=int(settings["WatchdogSec"]))
+        passed = Passed([sock], ["cachy.socket"])
+        with Served(command, tmp_path / "tree", words, env=env, **passed.more) as served:
+            manager.wait_for("READY")
+            assert fetch(served, url).body == b"body"
+            before = served.workers
+            served.process.send_signal(signal.SIGHUP)
+            manager.wait_for("RELOADING")
+            manager.wait_for("READY")
+            assert len(served.workers - before) == 2
+            assert fetch(served, url).body == b"body"
+        manager.wait_for("STOPPING")
+        passed.close()
 
 
 @pytest.mark.parametrize("name", ["cachy.service", "cachy-bridge.conf"])

@@ -1,13 +1,16 @@
 """The soak notices what is wrong, blames the right thing, and plans the same for the same seed."""
 
+import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from clients.run import need
 from soak.content import make, read
-from soak.faults import ANSWERS, CONNECTIONS
+from soak.faults import ANSWERS, CONNECTIONS, FaultyOrigin, Kind, Window
 from soak.journal import Event, Journal
 from soak.ledger import Ledger, Note
 from soak.plan import ENDING, Plan, plan
@@ -15,10 +18,15 @@ from soak.report import Row, at_most, details, none, table
 from soak.rows import rows
 from soak.site import File
 from soak.soak import Settings, Soak
+from soak.volume import volume
+from support.ca import CA
+from support.client import Incomplete, fetch
+from support.tree import wait_until
 
+HOST = "a.soak.tests.example"
 BODY = make("h/a", 3, 20_000)
-QUIET = Plan(seconds=5, warm_up=2, faults=(), disturbances=())
-SHORT = Settings(seconds=5, only=("curl-walk",), plan=QUIET, say=lambda text: None)
+QUIET = Plan(seconds=4, warm_up=1, faults=(), disturbances=())
+SHORT = Settings(seconds=4, only=("curl-walk",), plan=QUIET, say=lambda text: None)
 
 
 def soaked(folder: Path, settings: Settings) -> tuple[Soak, dict[str, Row]]:
@@ -103,6 +111,74 @@ def test_table() -> None:
         "wait          3.0 s  ≤ 8 s  ✓",
     ]
     assert details(found) == "\n== wrong bodies: 1\n-- a torn one"
+
+
+@pytest.fixture
+def faulty(ca: CA, untrusted_ca: CA) -> Iterator[FaultyOrigin]:
+    """An origin that answers one URL, and fails where a window is open."""
+    with FaultyOrigin(ca, untrusted_ca, Journal(), seed=1) as origin:
+        origin.route(f"http://{HOST}/a", BODY)
+        yield origin
+
+
+def ask(origin: FaultyOrigin) -> str:
+    """What a client gets from it: a status with the size of the body, or why there is none."""
+
+    class There:
+        host, port, ca_pem = "127.0.0.1", origin.http_port, Path()
+
+    try:
+        reply = fetch(There(), f"http://{HOST}/a")
+    except (Incomplete, ConnectionError) as error:
+        return type(error).__name__
+    return f"{reply.status} {len(reply.body)}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "got"),
+    [
+        ("500", "500 18"),
+        ("503", "503 18"),
+        ("cut", "Incomplete|ConnectionResetError"),
+        ("short", "Incomplete"),
+        ("silent", "Incomplete|ConnectionResetError"),
+        ("stall", "Incomplete|ConnectionResetError"),
+        ("slow", f"200 {len(BODY)}"),
+    ],
+)
+def test_fault(faulty: FaultyOrigin, monkeypatch: pytest.MonkeyPatch, kind: Kind, got: str) -> None:
+    """A fault hits the family whose window is open, is noted, and is over with the window."""
+    monkeypatch.setattr("soak.faults.SILENCE", 0.1)
+    monkeypatch.setattr("soak.faults.SLOWNESS", 0.1)
+    whole = f"200 {len(BODY)}"
+    window = Window(kind, "soak", 1.0)
+    assert ask(faulty) == whole
+    faulty.open(window)
+    assert ask(faulty) in got.split("|")
+    event = wait_until(lambda: faulty.journal.events)[0]
+    assert (event.family, event.what) == ("soak", f"origin: {kind} for http://{HOST}/a")
+    faulty.close(window)
+    assert ask(faulty) == whole
+    faulty.open(Window(kind, "other", 1.0))
+    assert ask(faulty) == whole
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    """Nothing can be written while the disk is filled, and all can when it is freed."""
+    with volume(tmp_path / "disk") as disk:
+        if not disk.own:
+            pytest.skip("mounting is not allowed here")
+        filler = Thread(target=disk.fill, args=(1.0,))
+        filler.start()
+
+        def full() -> bool:
+            return os.statvfs(disk.place).f_bavail == 0
+
+        wait_until(full, 5, "a full disk")
+        with pytest.raises(OSError, match="No space left"):
+            (disk.place / "file").write_bytes(bytes(100_000))
+        filler.join()
+        (disk.place / "file").write_bytes(bytes(100_000))
 
 
 def test_nothing_wrong(tmp_path: Path) -> None:

@@ -571,14 +571,15 @@ class Multiplex:
             As `take`.
         """
 
-    def last(self, room: bool) -> tuple[bytes, bytes, bool, bool]:
-        """Tells the client to begin no more requests (RFC 9113 section 6.8).
+    def end(self, room: bool) -> tuple[bytes, bytes, bool, bool]:
+        """Ends the connection of a client that waits for nothing (RFC 9113 section 6.8): it may ask
+        again, elsewhere, for what it is just asking.
 
         Args:
             room: Whether the client takes more bytes of bodies now.
 
         Returns:
-            As `take`. The connection ends once the client has heard it, and has got all answers.
+            As `take`.
         """
 
     @property

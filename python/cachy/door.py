@@ -6,6 +6,7 @@ client that connects early would end the proxy.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from mitmproxy.master import Master
@@ -79,7 +80,9 @@ def door(master: Master) -> Door:
                 await made.opened.wait()
                 if transport is not None:
                     transport.resume_reading()
-            await original(self, *args)
+            # Python 3.11 logs a traceback for each that is cancelled when the process ends.
+            with suppress(asyncio.CancelledError):
+                await original(self, *args)
 
         setattr(kind, name, held)
         # Servers that have the one that waits keep it; it costs them next to nothing.

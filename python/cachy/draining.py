@@ -7,8 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from mitmproxy.proxy import layer
+from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import HttpLayer
+from mitmproxy.proxy.layers.http import HttpStream
+from mitmproxy.proxy.layers.modes import DestinationKnown, HttpProxy
+from mitmproxy.proxy.tunnel import TunnelLayer
 
 from cachy import downstream
 from cachy.compat import builtin
@@ -19,22 +22,24 @@ QUIET = 1.0
 PAUSE = 0.05
 
 
-def is_idle(found: Any) -> bool:
-    """Whether a layer of mitmproxy's, and all inside it, owes its client nothing."""
-    while found is not None:
-        if isinstance(found, HttpLayer):
-            # A stream that has become a tunnel is as idle as what is inside.
-            return all(
-                stream.child_layer is not None and is_idle(stream.child_layer)
-                for stream in found.streams.values()
-            )
-        if isinstance(found, layer.NextLayer):
-            found = found.layer
-        elif hasattr(found, "child_layer"):
-            found = found.child_layer
-        else:
-            return False
-    return True
+def is_idle(context: Context) -> bool:
+    """Whether mitmproxy's layers owe a client nothing: none is there yet that takes requests, all requests
+    are answered, or the tunnels that have come of them are as idle.
+    """
+    last = context.layers[-1] if context.layers else None
+    if isinstance(last, HttpLayer):
+        return all(
+            stream.child_layer is not None and is_idle(stream.context)
+            for stream in last.streams.values()
+        )
+    # A stream that is the last one is a tunnel in which nothing has been said.
+    return last is None or isinstance(last, HttpStream | TunnelLayer | DestinationKnown | HttpProxy)
+
+
+def is_sent(transport: Any) -> bool:
+    """Whether nothing waits for a socket."""
+    sent: bool = transport.get_write_buffer_size() == 0
+    return sent
 
 
 class Draining:
@@ -48,31 +53,40 @@ class Draining:
     def __init__(self, addon: Any, pending: Callable[[], int] = lambda: 0) -> None:
         self.addon = addon
         self.pending = pending
+        #: Those of clients. What waits in one is still sent when mitmproxy has closed it.
+        self.transports: set[Any] = set()
 
     async def begin(self) -> None:
         """Takes no more clients, and keeps none for a next request."""
         downstream.ending.set()
         await builtin("proxyserver").servers.update([])
         if self.addon is not None and self.addon.cache is not None:
-            for lane in list(self.addon.lanes.by_client.values()):
-                lane.last()
             self.addon.lanes.retire(self.addon.cache)
 
     def left(self) -> int:
         """How many clients and fetches there are to wait for. Closes what nobody waits for."""
-        handlers = list(builtin("proxyserver").connections.values())
         waiting = 0 if self.addon is None else len(self.addon.work)
-        for handler in handlers:
+        for handler in list(builtin("proxyserver").connections.values()):
             io = handler.transports.get(handler.client)
             transport = getattr(io and io.writer, "transport", None)
+            if transport is not None:
+                self.transports.add(transport)
             if transport is None or transport.is_closing():
                 # It has left; what it was fetching for others may go on.
                 waiting += self.leads(handler.client.id)
-            elif self.is_over(handler, transport):
-                transport.close()
             elif self.owes(handler, transport):
                 waiting += 1
-        return waiting
+            elif time.time() - handler.timeout_watchdog.last_activity > QUIET:
+                # Nothing was about to come.
+                lane = self.lane(handler.client.id)
+                transport.close() if lane is None else lane.leave()
+        closing = [each for each in self.transports if each.is_closing()]
+        self.transports.difference_update(each for each in closing if is_sent(each))
+        return waiting + sum(not is_sent(each) for each in closing)
+
+    def lane(self, client: str) -> Any:
+        """The lane of a client, where it has one."""
+        return None if self.addon is None else self.addon.lanes.by_client.get(client)
 
     def leads(self, client: str) -> bool:
         """Whether something is being fetched for others on a client's connection."""
@@ -80,17 +94,12 @@ class Draining:
 
     def owes(self, handler: Any, transport: Any) -> bool:
         """Whether a client waits for something."""
-        lane = None if self.addon is None else self.addon.lanes.by_client.get(handler.client.id)
+        lane = self.lane(handler.client.id)
         return (
-            transport.get_write_buffer_size() > 0
+            not is_sent(transport)
             or (lane is not None and lane.owes())
-            or not is_idle(handler.layer)
+            or not is_idle(handler.layer.context)
         )
-
-    def is_over(self, handler: Any, transport: Any) -> bool:
-        """Whether a connection may be closed: it owes nothing, and nothing was about to come."""
-        quiet = time.time() - handler.timeout_watchdog.last_activity
-        return quiet > QUIET and not self.owes(handler, transport)
 
     async def finish(self, grace: float, hurry: asyncio.Event) -> int:
         """Waits for all that is left.

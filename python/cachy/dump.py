@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,9 @@ def run(
             self.service = Service(self, words, tell, terms or Terms())
             started(self)
 
+    # What is logged is for others to read at once.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     if inherited is not None:
         listen_on(inherited)
     # What mitmproxy takes for its own command line, and finds fault with.

@@ -60,8 +60,11 @@ class Config:
             OptionsError: One of them is wrong. Nothing has changed.
         """
         now = self.read()
-        if unknown := sorted(set(now) - set(self.options.keys())):
-            raise OptionsError(f"unknown options in {NAMES[0]}: {', '.join(unknown)}")
+        # As at the start: names that nobody knows may be those of scripts that are not there now, but ours.
+        unknown = set(now) - set(self.options.keys())
+        if wrong := sorted(name for name in unknown if name.startswith("cachy_")):
+            raise OptionsError(f"unknown options in {NAMES[0]}: {', '.join(wrong)}")
+        now = {name: value for name, value in now.items() if name not in unknown}
         changed = {n: value for n, value in now.items() if getattr(self.options, n) != value}
         if changed:
             try:

@@ -2,6 +2,7 @@
 //! socket of its own, all in one folder; what it has counted stays its own until somebody asks.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -69,6 +70,7 @@ impl Siblings {
     fn ask<T: DeserializeOwned>(&self, question: &str) -> Vec<T> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let others = entries
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()))
             .map(|entry| entry.path())
             .filter(|path| *path != self.own);
         let answers = others.filter_map(|path| {

@@ -34,8 +34,8 @@ impl Multiplex {
         told(py, &turn)
     }
 
-    fn last<'py>(&self, py: Python<'py>, room: bool) -> Taken<'py> {
-        let turn = py.detach(|| self.0.lock().last(room, clock()));
+    fn end<'py>(&self, py: Python<'py>, room: bool) -> Taken<'py> {
+        let turn = py.detach(|| self.0.lock().end(room, clock()));
         told(py, &turn)
     }
 

@@ -12,7 +12,7 @@ from support.message import HeadersLike, Request
 from support.origin import Origin
 from support.reply import Reply
 
-from .journal import AFTER_FAULT, Event, Journal
+from .journal import AFTER_FAULT, Event, Journal, family
 
 Kind = Literal[
     "500", "503", "cut", "short", "silent", "stall", "slow", "refused", "blackhole", "tls", "drop"
@@ -120,7 +120,7 @@ class FaultyOrigin(Origin):
         self, ca: CA, untrusted: CA, journal: Journal, seed: int, rarely: float = 0.0
     ) -> None:
         super().__init__(ca, untrusted)
-        self._journal = journal
+        self.journal = journal
         self._chance = random.Random(seed)
         self.rarely = rarely
         self._windows: list[Window] = []
@@ -160,14 +160,14 @@ class FaultyOrigin(Origin):
         self.answered += 1
         if self.answered % RECORDS == 0:
             self.forget_requests()
-        family = request.host.split(".")[-3]
-        kind = self._choose(family)
+        whose = family(request.host)
+        kind = self._choose(whose)
         if kind is None:
             await super().answer(request, reply)
             return
         self.spoiled[kind] = self.spoiled.get(kind, 0) + 1
         what = f"origin: {kind} for {request.url}"
-        event = self._journal.add(Event(what, time.monotonic(), None, family, AFTER_FAULT))
+        event = self.journal.add(Event(what, time.monotonic(), None, whose, AFTER_FAULT))
         try:
             await self._suffer(kind, request, reply)
         finally:

@@ -191,12 +191,12 @@ class Crew:
 
     Args:
         jobs: The jobs.
-        moment: Called before each round, so that all of them are counted.
+        ready: Whether the proxy listens; no round begins while it does not.
     """
 
-    def __init__(self, jobs: list[Job], moment: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, jobs: list[Job], ready: Callable[[], bool]) -> None:
         self._jobs = jobs
-        self._moment = moment
+        self._ready = ready
         self._go = threading.Event()
         self._over = threading.Event()
         self._busy = 0
@@ -215,6 +215,11 @@ class Crew:
         with self._turn:
             return self._turn.wait_for(lambda: self._busy == 0, patience)
 
+    def dead(self) -> list[str]:
+        """Return the jobs whose threads have ended by a mistake of ours; call it before `end`."""
+        both = zip(self._jobs, self._threads, strict=True)
+        return [job.name for job, thread in both if not thread.is_alive()]
+
     def resume(self) -> None:
         """Go on."""
         self._go.set()
@@ -230,12 +235,14 @@ class Crew:
     def _run(self, job: Job) -> None:
         while not self._over.is_set():
             self._go.wait()
+            if not self._ready():
+                self._over.wait(0.1)
+                continue
             with self._turn:
                 if self._over.is_set() or not self._go.is_set():
                     continue
                 self._busy += 1
             try:
-                self._moment()
                 job.once()
             finally:
                 with self._turn:

@@ -12,6 +12,11 @@ AFTER_FAULT = 12.0
 AFTER_RESTART = 2.0
 
 
+def family(host: str) -> str:
+    """Return whose host this is: `files` of `a.files.soak.example`."""
+    return host.split(".")[-3]
+
+
 @dataclass
 class Event:
     """One thing that was done."""

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from .site import HOSTS
 class Sample:
     """What it holds at a moment, all its processes together."""
 
+    at: float
+    """`time.monotonic()`."""
     processes: int
     zombies: int
     pss_mb: float
@@ -64,6 +67,7 @@ def sample(service: Service, ours: Iterable[str] = ()) -> Sample:
     known = set(ours)
     temporary = (name for name in sorted(os.listdir(service.command.home)) if name not in known)
     return Sample(
+        at=time.monotonic(),
         processes=len(pids),
         zombies=zombies,
         pss_mb=pss * 1024 / 1e6,

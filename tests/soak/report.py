@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 #: So many cases are told of each row.
 TOLD = 15
 #: Memory and descriptors at the end, against the beginning.
-MEMORY_FACTOR, MEMORY_MORE = 1.25, 40.0
+MEMORY_FACTOR, MEMORY_MORE = 2.0, 40.0
+#: The same for processes that have been at work for a while.
+CALM_FACTOR, CALM_MORE = 1.25, 25.0
+#: Seconds until they have.
+SETTLED = 90.0
 DESCRIPTORS_MORE = 20
 THREADS_MORE = 8
 #: Seconds; a wake-up that was lost shows as ten.

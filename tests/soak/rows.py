@@ -1,14 +1,19 @@
 """The rows of the table, from what a soak found."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from .ledger import Note
+from .plan import ENDING
 from .report import (
+    CALM_FACTOR,
+    CALM_MORE,
     DESCRIPTORS_MORE,
     LONGEST_WAIT,
     MEMORY_FACTOR,
     MEMORY_MORE,
+    SETTLED,
     THREADS_MORE,
     Row,
     at_most,
@@ -52,6 +57,7 @@ def _done(soak: Soak) -> list[Row]:
 def _answers(soak: Soak) -> list[Row]:
     ledger, epoch = soak.ledger, soak.journal.epoch
     failures, waits = ledger.failures(), ledger.waits()
+    reasons = Counter(why.partition(":")[0] for _, why in failures.explained)
     longest = waits[0].end - waits[0].begin if waits else 0.0
     return [
         none("wrong bodies", ledger.wrong),
@@ -59,6 +65,7 @@ def _answers(soak: Soak) -> list[Row]:
         none("cached files taken for a person's", _told(ledger.persons, epoch)),
         none("failures that nothing explains", _told(failures.open, epoch)),
         Row("failures that a fault or restart explains", str(len(failures.explained))),
+        *(Row(f"  {why}", str(count)) for why, count in sorted(reasons.items())),
         at_most(
             "longest wait without a fault", longest, LONGEST_WAIT, " s", _told(waits[:10], epoch)
         ),
@@ -76,12 +83,28 @@ def _proxy(soak: Soak) -> list[Row]:
     ]
 
 
+def _settled(soak: Soak) -> float:
+    """Return when the processes of the end had been at work for a while."""
+    ending = [step.at for step in soak.plan.disturbances if step.kind in ENDING]
+    return soak.journal.epoch + max([soak.plan.warm_up, *ending]) + SETTLED
+
+
 def _held(soak: Soak) -> list[Row]:
     begin, end = soak.rests[0], soak.rests[-1]
     most = begin.pss_mb * MEMORY_FACTOR + MEMORY_MORE
     peak = max(held.pss_mb for held in soak.samples)
+    calm = [held.pss_mb for held in soak.samples if held.at >= _settled(soak)]
+    settled = calm[: len(calm) // 4 + 1]
+    least = sorted(settled)[len(settled) // 2] if settled else end.pss_mb
     return [
         grown("memory (PSS)", begin.pss_mb, end.pss_mb, most, " MB"),
+        grown(
+            "memory since the last restart (PSS)",
+            least,
+            end.pss_mb,
+            least * CALM_FACTOR + CALM_MORE,
+            " MB",
+        ),
         Row("memory (RSS)", f"{begin.rss_mb:.0f} → {end.rss_mb:.0f} MB"),
         Row("memory at most (PSS)", f"{peak:.0f} MB"),
         grown(

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -136,6 +137,12 @@ class Service:
                 self.start()
             self._alive, self._seen = time.monotonic(), self._size()
             return False
+
+    def listens(self) -> bool:
+        """Whether it takes connections."""
+        with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 5):
+            return True
+        return False
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the process that was started."""

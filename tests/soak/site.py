@@ -9,7 +9,7 @@ from email.utils import formatdate
 
 from clients.repository import IMMUTABLE
 from support.answer import Answer
-from support.message import Request, split_url
+from support.message import Request
 from support.origin import Origin
 from support.reply import Reply
 
@@ -20,7 +20,7 @@ HOSTS = ("a.files.soak.example", "b.files.soak.example")
 FAMILY = "files"
 #: Seconds that a version lives.
 PERIOD = 7.0
-#: Seconds within which nothing is checked twice, unless the origin said `no-cache`.
+#: Seconds within which nothing is checked twice.
 AGAIN = 5.0
 #: Seconds that an answer may be on its way.
 SLACK = 4.0
@@ -32,7 +32,7 @@ HEADERS: dict[str, dict[str, str]] = {
     "checked": {"Cache-Control": "no-cache"},
     "gone": {},
 }
-LIFETIME = {"moving": 2.0 + AGAIN, "checked": 0.0}
+LIFETIME = {"moving": 2.0 + AGAIN, "checked": AGAIN}
 TARGET = re.compile(r"/(fixed|plain|moving|checked|gone)/([\w-]+)/(\d+)/(\d+)\.bin")
 
 
@@ -62,11 +62,6 @@ class File:
         host, slash, rest = label.partition("/")
         found = TARGET.fullmatch(slash + rest)
         return cls(host, found[1], found[2], int(found[3]), int(found[4])) if found else None
-
-
-def family(url: str) -> str:
-    """Return whose host a URL has: `files` of `https://a.files.soak.example/x`."""
-    return split_url(url).host.split(".")[-3]
 
 
 class Site:

@@ -112,7 +112,7 @@ class Soak:
             self.service, self.volume, self.journal, settings.workers, settings.seed
         )
         self.jobs, self.left_out = self._jobs()
-        self.crew = Crew(self.jobs)
+        self.crew = Crew(self.jobs, self.service.listens)
         self.plan = settings.plan or plan(
             settings.seed,
             settings.seconds,
@@ -163,8 +163,13 @@ class Soak:
             self._watch(epoch + settings.seconds)
             for runner in runners:
                 runner.end()
+            self.problems += [f"the job {name} has died" for name in self.crew.dead()]
             self.origin.behave()
             self._rest()
+        except BaseException:
+            # Clients that wait for it shall not be waited for.
+            self.service.kill()
+            raise
         finally:
             for runner in runners:
                 runner.end()

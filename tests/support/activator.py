@@ -2,12 +2,13 @@
 (sd_notify(3))."""
 
 import fcntl
+import os
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 #: Takes the number of the first descriptor, of all, and their names; executes the rest of its line.
 PASS_ON = """
@@ -38,8 +39,13 @@ class Passed:
             self.copies.append(fcntl.fcntl(each.fileno(), fcntl.F_DUPFD, FIRST + number))
         assert self.copies == [FIRST + number for number in range(self.count)]
 
+    def close(self) -> None:
+        """Lets go of the copies for services."""
+        for each in self.copies:
+            os.close(each)
+
     @property
-    def more(self) -> dict[str, object]:
+    def more(self) -> dict[str, Any]:
         """Keyword arguments."""
         words = [sys.executable, "-c", PASS_ON, str(FIRST), str(self.count), self.names]
         return {"prefix": words, "pass_fds": self.copies}

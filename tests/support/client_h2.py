@@ -55,6 +55,7 @@ class H2Client:
         self.timeout = timeout
         self.automatic = automatic
         self.streams: dict[int, Stream] = {}
+        self.going_away = False
         self.wire = Wire(proxy, split_url(url), timeout=timeout, alpn=("h2",), **wire)
         chosen = self.wire.sock.selected_alpn_protocol()  # type: ignore[attr-defined]
         if chosen != "h2":
@@ -124,6 +125,7 @@ class H2Client:
             self._flush()
 
     def _on(self, event: h2.events.Event) -> None:
+        self.going_away |= isinstance(event, h2.events.ConnectionTerminated)
         stream = self.streams.get(getattr(event, "stream_id", None) or 0)
         if stream is None:
             return

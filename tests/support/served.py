@@ -67,11 +67,12 @@ class Served:
         pid = self.process.pid
         return {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
-    def wait_for_line(self, text: str) -> str:
-        """Reads what it says on standard error, to a line that has a text."""
-        assert self.process.stderr
+    def wait_for_line(self, text: str, *, log: bool = False) -> str:
+        """Reads what it says on standard error, or in mitmproxy's log, to a line that has a text."""
+        stream = self.process.stdout if log else self.process.stderr
+        assert stream
         lines = []
-        while line := self.process.stderr.readline():
+        while line := stream.readline():
             lines.append(line)
             if text in line:
                 return line

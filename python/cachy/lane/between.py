@@ -102,8 +102,9 @@ class Between(asyncio.Protocol):
             out = self.records.encrypt(out)
         self.transport.write(out)
 
-    def last(self) -> None:
-        """The proxy ends."""
+    def leave(self) -> None:
+        """Closes the connection of a client that waits for nothing."""
+        self.transport.close()
 
     def owes(self) -> bool:
         """Whether the client waits for an answer that is not mitmproxy's."""

@@ -73,10 +73,11 @@ class Multiplexing(Leaving):
         # With the files of its hits.
         self.multiplex = None
 
-    def last(self) -> None:
-        """The proxy ends: the client is told to begin no more requests."""
+    def leave(self) -> None:
+        """Closes the connection of a client that waits for nothing, and tells it so."""
         if self.multiplex is not None and not self.transport.is_closing():
-            self.follow(self.multiplex.last(not self.full))
+            self.follow(self.multiplex.end(not self.full))
+        super().leave()
 
     def owes(self) -> bool:
         """Whether the client waits for an answer that is not mitmproxy's."""

@@ -11,6 +11,7 @@ RECIPES = {
     "client.Dockerfile": "docker build behind a proxy",
     "server.Dockerfile": "the proxy in a container",
     "cachy.service": "systemd: the proxy of an office",
+    "cachy.socket": "systemd: and where its clients connect, also while it restarts",
     "cachy-bridge.conf": "systemd: and transparent for what is behind a bridge",
 }
 

@@ -133,6 +133,8 @@ def command(
     )
     if workers > 1 and (alone := unshared(arguments)) is not None:
         raise click.UsageError(f"--workers is for modes of TCP alone: {alone} needs one process")
+    if inherited.transparent:
+        transparent_port = inherited.transparent[0].getsockname()[1]
     ours = not any(
         word in ("-m", "--mode") or word.startswith(("--mode=", "mode=")) for word in arguments
     )
