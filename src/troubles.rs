@@ -2,129 +2,17 @@
 //! Once it has gone and comes back it is said again. It has gone when something was stored where it was
 //! met, and on a full disk, when as much was stored as did not fit.
 
-use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
+mod board;
+
+pub use board::Board;
+
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
-
+use self::board::{Key, MOST, Said};
 use crate::error::Error;
 use crate::layout::RelPath;
-
-/// More than so much at once is not told apart, whatever the tree is full of.
-const MOST: usize = 1000;
-/// Bytes of the file that processes share, which are there from the beginning: it may lie on the disk
-/// that is full.
-const ROOM: usize = 256 << 10;
-
-/// What tells one trouble from another.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-struct Key {
-    root: PathBuf,
-    what: String,
-    /// The folder of the host, where it is that one's alone.
-    place: String,
-}
-
-/// What was said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Said {
-    /// What is stored at or below this shows that it is over.
-    at: String,
-    /// The fewest bytes that did not fit, and the most that did since.
-    least: u64,
-    most: u64,
-}
-
-type All = HashMap<Key, Said>;
-
-/// What was said about all trees of a process, or of all workers.
-#[derive(Debug, Default)]
-pub struct Board {
-    own: Mutex<All>,
-    shared: OnceLock<File>,
-    /// The file can't be written after all.
-    apart: AtomicBool,
-}
-
-impl Board {
-    /// From now on it is that of all processes that name this file.
-    ///
-    /// # Errors
-    /// Where the file can't be made.
-    pub fn share(&self, file: &Path) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(file)?;
-        file.lock()?;
-        if file.metadata()?.len() < ROOM as u64 {
-            file.write_all_at(&vec![0; ROOM], 0)?;
-        }
-        file.unlock()?;
-        let _ = self.shared.set(file);
-        Ok(())
-    }
-
-    fn shared(&self) -> Option<&File> {
-        self.shared.get().filter(|_| !self.apart.load(Relaxed))
-    }
-
-    fn is_empty(&self) -> bool {
-        let mut first = [0];
-        match self.shared().map(|file| file.read_at(&mut first, 0)) {
-            Some(Ok(_)) => first == [0],
-            _ => self.own.lock().is_empty(),
-        }
-    }
-
-    /// Reads and changes it. Where the others can't be told, each speaks for itself.
-    fn with<T>(&self, change: impl FnOnce(&mut All) -> T) -> T {
-        let mut own = self.own.lock();
-        let locked = self.shared().filter(|file| file.lock().is_ok());
-        if let Some(all) = locked.and_then(|file| read(file).ok()) {
-            *own = all;
-        }
-        let before = own.clone();
-        let done = change(&mut own);
-        if let Some(file) = locked {
-            if *own != before && write(file, &own).is_err() {
-                self.apart.store(true, Relaxed);
-            }
-            let _ = file.unlock();
-        }
-        done
-    }
-}
-
-/// What stands in a file before the first zero.
-fn read(file: &File) -> io::Result<All> {
-    let mut text = vec![0; ROOM];
-    let read = file.read_at(&mut text, 0)?;
-    let end = memchr::memchr(0, &text[..read]).unwrap_or(read);
-    if end == 0 {
-        return Ok(All::default());
-    }
-    let list: Vec<(Key, Said)> = serde_json::from_slice(&text[..end])?;
-    Ok(list.into_iter().collect())
-}
-
-fn write(file: &File, all: &All) -> io::Result<()> {
-    let mut text = Vec::new();
-    if !all.is_empty() {
-        let list: Vec<(&Key, &Said)> = all.iter().collect();
-        serde_json::to_writer(&mut text, &list)?;
-    }
-    text.push(0);
-    if text.len() > ROOM {
-        return Err(ErrorKind::FileTooLarge.into());
-    }
-    file.write_all_at(&text, 0)
-}
 
 /// Of one tree.
 #[derive(Debug, Default)]
@@ -342,22 +230,6 @@ mod tests {
         assert!(one.board.is_empty() && two.board.is_empty());
         std::fs::write(&file, b"broken").unwrap();
         assert!(one.is_news(&read_only, 0) && !two.is_news(&read_only, 0));
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_written() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let file = folder.path().join("troubles");
-        let board = Arc::new(Board::default());
-        board.share(&file).unwrap();
-        let read_only = File::open(&file).unwrap();
-        let apart = Arc::new(Board::default());
-        apart.shared.set(read_only).unwrap();
-        let one = Troubles::new(Path::new("/tree"), apart);
-        let error = io(ErrorKind::StorageFull, "/tree/h/a");
-        assert!(one.is_news(&error, 1) && !one.is_news(&error, 1));
-        one.over(&rel("h/a"), 1);
-        assert!(one.is_news(&error, 1) && board.is_empty());
     }
 
     #[test]
