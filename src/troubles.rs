@@ -2,105 +2,17 @@
 //! Once it has gone and comes back it is said again. It has gone when something was stored where it was
 //! met, and on a full disk, when as much was stored as did not fit.
 
-use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, Write};
+mod board;
+
+pub use board::Board;
+
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
-
+use self::board::{Key, MOST, Said};
 use crate::error::Error;
 use crate::layout::RelPath;
-
-/// More than so much at once is not told apart, whatever the tree is full of.
-const MOST: usize = 1000;
-
-/// What tells one trouble from another.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-struct Key {
-    root: PathBuf,
-    what: String,
-    /// The folder of the host, where it is that one's alone.
-    place: String,
-}
-
-/// What was said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Said {
-    /// What is stored at or below this shows that it is over.
-    at: String,
-    /// The fewest bytes that did not fit, and the most that did since.
-    least: u64,
-    most: u64,
-}
-
-type All = HashMap<Key, Said>;
-
-/// What was said about all trees of a process, or of all workers.
-#[derive(Debug, Default)]
-pub struct Board {
-    own: Mutex<All>,
-    shared: OnceLock<File>,
-}
-
-impl Board {
-    /// From now on it is that of all processes that name this file.
-    ///
-    /// # Errors
-    /// Where the file can't be made.
-    pub fn share(&self, file: &Path) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let _ = self.shared.set(options.open(file)?);
-        Ok(())
-    }
-
-    fn is_empty(&self) -> bool {
-        let shared = self.shared.get().and_then(|file| file.metadata().ok());
-        shared.map_or_else(|| self.own.lock().is_empty(), |stat| stat.len() == 0)
-    }
-
-    /// Reads and changes it. Where the others can't be told, each speaks for itself.
-    fn with<T>(&self, change: impl FnOnce(&mut All) -> T) -> T {
-        let mut own = self.own.lock();
-        let locked = self.shared.get().filter(|file| file.lock().is_ok());
-        if let Some(all) = locked.and_then(|file| read(file).ok()) {
-            *own = all;
-        }
-        let before = own.clone();
-        let done = change(&mut own);
-        if let Some(file) = locked {
-            if *own != before {
-                let _ = write(file, &own);
-            }
-            let _ = file.unlock();
-        }
-        done
-    }
-}
-
-fn read(mut file: &File) -> io::Result<All> {
-    let mut text = Vec::new();
-    file.rewind()?;
-    file.read_to_end(&mut text)?;
-    if text.is_empty() {
-        return Ok(All::default());
-    }
-    let list: Vec<(Key, Said)> = serde_json::from_slice(&text)?;
-    Ok(list.into_iter().collect())
-}
-
-fn write(mut file: &File, all: &All) -> io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    if all.is_empty() {
-        return Ok(());
-    }
-    let list: Vec<(&Key, &Said)> = all.iter().collect();
-    file.write_all(&serde_json::to_vec(&list)?)
-}
 
 /// Of one tree.
 #[derive(Debug, Default)]
@@ -315,7 +227,7 @@ mod tests {
         for each in [&one, &elsewhere] {
             each.over(&rel("h/b"), 1);
         }
-        assert_eq!(std::fs::metadata(&file).unwrap().len(), 0);
+        assert!(one.board.is_empty() && two.board.is_empty());
         std::fs::write(&file, b"broken").unwrap();
         assert!(one.is_news(&read_only, 0) && !two.is_news(&read_only, 0));
     }

@@ -37,9 +37,9 @@ pub fn answer(request: &Request, host: &str) -> Answer {
 /// There is nothing else.
 fn nothing(host: &str) -> Answer {
     let text = format!(
-        "This is cachy, a caching proxy, and no site: the proxy itself has nothing at this address.\n\
-         A client that is to use the proxy names it, as by http_proxy and https_proxy.\n\
-         What the proxy answers for itself is found through it, at http://{host}/\n"
+        "This is cachy, a caching proxy, not a website. There is nothing at this address.\n\
+         To use the proxy, name it in http_proxy and https_proxy, or run: cachy env --proxy PROXY\n\
+         To see what the proxy says of itself, open http://{host}/ through it.\n"
     );
     text::plain(404, &text)
 }
