@@ -285,9 +285,9 @@ def test_no_longer_than_the_grace(
             client.read_to_end()
 
 
-@pytest.mark.parametrize("grace", ["ten", "-1s", "3w", ""])
-def test_no_duration(command: Cachy, grace: str) -> None:
+@pytest.mark.parametrize("grace", ["ten", "-1s", "30", ""])
+def test_no_time_span(command: Cachy, grace: str) -> None:
     """It says what one looks like."""
     done = command.run("serve", f"--grace={grace}")
     assert done.status == 2
-    assert f"{grace!r} is no duration; one looks like 30s, 2m or 0" in done.output
+    assert f'"{grace}" is no time span' in done.output
