@@ -66,12 +66,13 @@ class Draining:
     def left(self) -> int:
         """How many clients and fetches there are to wait for. Closes what nobody waits for."""
         waiting = 0 if self.addon is None else len(self.addon.work)
-        for handler in list(builtin("proxyserver").connections.values()):
+        for handler in self.handlers():
             io = handler.transports.get(handler.client)
-            transport = getattr(io and io.writer, "transport", None)
+            writer = io and io.writer
+            transport = getattr(writer, "transport", None)
             if transport is not None:
                 self.transports.add(transport)
-            if transport is None or transport.is_closing():
+            if writer is None or writer.is_closing():
                 # It has left; what it was fetching for others may go on.
                 waiting += self.leads(handler.client.id)
             elif self.owes(handler, transport):
@@ -79,10 +80,15 @@ class Draining:
             elif time.time() - handler.timeout_watchdog.last_activity > QUIET:
                 # Nothing was about to come.
                 lane = self.lane(handler.client.id)
-                transport.close() if lane is None else lane.leave()
+                writer.close() if lane is None else lane.leave()
         closing = [each for each in self.transports if each.is_closing()]
         self.transports.difference_update(each for each in closing if is_sent(each))
         return waiting + sum(not is_sent(each) for each in closing)
+
+    def handlers(self) -> list[Any]:
+        """mitmproxy's, of the connections that there are: over UDP there are none."""
+        handlers = builtin("proxyserver").connections.values()
+        return [each for each in handlers if each.client.transport_protocol == "tcp"]
 
     def lane(self, client: str) -> Any:
         """The lane of a client, where it has one."""
@@ -96,7 +102,7 @@ class Draining:
         """Whether a client waits for something."""
         lane = self.lane(handler.client.id)
         return (
-            not is_sent(transport)
+            (transport is not None and not is_sent(transport))
             or (lane is not None and lane.owes())
             or not is_idle(handler.layer.context)
         )
@@ -113,8 +119,7 @@ class Draining:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + grace
-        server = builtin("proxyserver")
-        while (left := self.left()) or server.connections or self.pending():
+        while (left := self.left()) or self.handlers() or self.pending():
             if hurry.is_set() or loop.time() >= end:
                 break
             await asyncio.sleep(PAUSE)

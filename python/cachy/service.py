@@ -106,7 +106,8 @@ class Service:
                 logger.warning(
                     f"cachy: ends when {left} transfers are over, or in {grace:g} s{again}"
                 )
-            if left := await draining.finish(grace, self.hurry):
+            left = await draining.finish(grace, self.hurry)
+            if grace and left:
                 logger.warning(f"cachy: {left} transfers are cut off")
         finally:
             self.master.shutdown()

@@ -10,12 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-#: Takes the number of the first descriptor, of all, and their names; executes the rest of its line.
+#: Takes the descriptors and their names; executes the rest of its line.
 PASS_ON = """
 import os, sys
-first, count, names, *command = sys.argv[1:]
-for number in range(int(count)):
-    os.dup2(int(first) + number, 3 + number)
+passed, names, *command = sys.argv[1:]
+descriptors = [int(word) for word in passed.split(",")]
+for number, descriptor in enumerate(descriptors):
+    os.dup2(descriptor, 3 + number)
+count = str(len(descriptors))
 os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count, "LISTEN_FDNAMES": names}
 os.execv(command[0], command)
 """
@@ -32,12 +34,8 @@ class Passed:
     """
 
     def __init__(self, sockets: Sequence[socket.socket], names: Sequence[str]) -> None:
-        self.count = len(sockets)
         self.names = ":".join(names)
-        self.copies = []
-        for number, each in enumerate(sockets):
-            self.copies.append(fcntl.fcntl(each.fileno(), fcntl.F_DUPFD, FIRST + number))
-        assert self.copies == [FIRST + number for number in range(self.count)]
+        self.copies = [fcntl.fcntl(each.fileno(), fcntl.F_DUPFD, FIRST) for each in sockets]
 
     def close(self) -> None:
         """Lets go of the copies for services."""
@@ -47,7 +45,8 @@ class Passed:
     @property
     def more(self) -> dict[str, Any]:
         """Keyword arguments."""
-        words = [sys.executable, "-c", PASS_ON, str(FIRST), str(self.count), self.names]
+        numbers = ",".join(str(each) for each in self.copies)
+        words = [sys.executable, "-c", PASS_ON, numbers, self.names]
         return {"prefix": words, "pass_fds": self.copies}
 
 

@@ -17,4 +17,5 @@ ENV CACHY_DIR=/var/cache/cachy
 VOLUME ["/var/cache/cachy", "/var/lib/cachy"]
 EXPOSE 8080
 HEALTHCHECK CMD ["python", "-c", "from urllib.request import Request, urlopen; urlopen(Request('http://127.0.0.1:8080/status', headers={'Host': 'cachy.internal'}))"]
-CMD ["cachy", "serve", "--host", "0.0.0.0"]
+# `docker stop` kills after ten seconds, unless it is told otherwise (--time).
+CMD ["cachy", "serve", "--host", "0.0.0.0", "--grace", "8s"]

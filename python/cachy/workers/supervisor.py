@@ -14,15 +14,11 @@ from typing import Any
 from cachy.inherited import Inherited
 from cachy.terms import Terms, has_terminal
 from cachy.workers import channel
+from cachy.workers.ending import end_all
+from cachy.workers.pace import Pace
 from cachy.workers.process import EndedError, Worker, WorkersError, how_it_ended, spawn
 from cachy.workers.reception import Reception
 
-#: Seconds for an end in good order, beside the grace.
-END = 5
-#: Ends within so many seconds make the next start wait.
-WITHIN = 60.0
-#: Seconds that it waits at most.
-LONGEST = 30.0
 #: Seconds of silence after which a worker hangs, where systemd's watchdog says nothing else.
 PATIENCE = 30.0
 #: Letters of a folder in which a socket can lie.
@@ -61,7 +57,7 @@ class Supervisor:
         self.workers: list[Worker] = []
         self.reception = Reception(self.workers, inherited, remark)
         self.number = 0
-        self.deaths: list[float] = []
+        self.pace = Pace()
         self.tasks: set[asyncio.Task[Any]] = set()
         self.over = asyncio.Event()
         self.hurry = asyncio.Event()
@@ -196,9 +192,7 @@ class Supervisor:
             why: What has happened.
             tell: It is worth a remark, even if the next start is soon.
         """
-        now = time.monotonic()
-        self.deaths = [*(at for at in self.deaths if now - at < WITHIN), now]
-        pause = min(LONGEST, 2.0 ** (len(self.deaths) - 3)) if len(self.deaths) > 1 else 0.0
+        pause = self.pace.pause()
         if not any(worker.takes for worker in self.workers):
             self.remark(f"{why}; no worker is left, and clients wait until one is")
             self.terms.notifier.status("no worker takes clients")
@@ -291,26 +285,9 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         self.reception.give_up()
-        beat: asyncio.Future[Any] = asyncio.create_task(self.terms.notifier.beat())
-        processes = [worker.process for worker in self.workers]
-        ends: asyncio.Future[Any] = asyncio.gather(*(each.wait() for each in processes))
-        hurry: asyncio.Future[Any] = asyncio.create_task(self.hurry.wait())
-        ready = [worker for worker in self.workers if worker.ready]
-        retiring = asyncio.gather(*(worker.retire() for worker in ready))
-        for worker in self.workers:
-            if not worker.ready:
-                worker.signal(signal.SIGTERM)
-        await asyncio.wait(
-            {ends, hurry}, timeout=self.terms.grace + END, return_when=asyncio.FIRST_COMPLETED
-        )
-        for number in (signal.SIGINT, signal.SIGKILL):
-            if not ends.done():
-                for worker in self.workers:
-                    worker.signal(number)
-                await asyncio.wait({ends}, timeout=END)
-        await asyncio.gather(ends, retiring)
+        beat = asyncio.create_task(self.terms.notifier.beat())
+        await end_all(self.workers, self.terms.grace, self.hurry)
         beat.cancel()
-        hurry.cancel()
         for worker in self.workers:
             self.reception.take_back(worker)
             worker.close()

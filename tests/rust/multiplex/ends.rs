@@ -137,3 +137,26 @@ fn many_at_once() {
         assert_eq!(response.headers()["x-at"], at.to_string());
     }
 }
+
+/// The proxy ends: a client that waits for nothing is told, without an error, and asks elsewhere.
+#[test]
+fn the_end_of_an_idle_connection() {
+    let site = Site::new();
+    let mut rig = Rig::new(&site, &Builder::new());
+    let response = rig.get("/none");
+    assert!(!rig.multiplex.is_idle());
+    let mut asked = rig.the_asked();
+    asked
+        .respond
+        .send_response(Response::new(()), true)
+        .unwrap();
+    rig.run();
+    ready(response).unwrap();
+    assert!(rig.multiplex.is_idle());
+    assert!(!rig.over);
+    rig.end();
+    assert!(rig.over);
+    let error = rig.requests.send_request(get("/kept"), true).unwrap_err();
+    assert!(error.is_go_away(), "{error}");
+    assert_eq!(error.reason(), Some(Reason::NO_ERROR));
+}

@@ -150,6 +150,13 @@ impl Rig {
         self.run();
     }
 
+    /// The proxy has nothing more to say to the client.
+    pub fn end(&mut self) {
+        let turn = self.multiplex.end(self.room, soon());
+        self.follow(&turn);
+        self.run();
+    }
+
     /// Asks, and lets bytes flow.
     pub fn ask(&mut self, request: Request<()>) -> ResponseFuture {
         let (response, _) = self.requests.send_request(request, true).unwrap();

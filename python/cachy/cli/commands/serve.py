@@ -10,11 +10,10 @@ from pathlib import Path
 
 import click
 
-from cachy._core import parse_max_size
+from cachy._core import parse_max_size, parse_span
 from cachy.cli import nearby, through
 from cachy.cli.corporate import Upstream, upstream
 from cachy.cli.count import count
-from cachy.cli.duration import duration
 from cachy.cli.launch import LaunchError, check, options_of
 from cachy.cli.modes import unshared
 from cachy.cli.redirect import DEFAULT_PORT, Redirect
@@ -27,6 +26,18 @@ from cachy.notify import Notifier
 from cachy.terms import Terms
 from cachy.workers.process import WorkersError
 from cachy.workers.supervisor import supervise
+
+
+def seconds(_: click.Context, __: click.Parameter, value: str) -> int:
+    """Reads a time span.
+
+    Raises:
+        click.BadParameter: It is none.
+    """
+    try:
+        return parse_span(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command("serve", cls=WithArguments)
@@ -69,7 +80,7 @@ from cachy.workers.supervisor import supervise
 )
 @click.option(
     "--grace",
-    callback=duration,
+    callback=seconds,
     metavar="TIME",
     default="30s",
     show_default=True,
