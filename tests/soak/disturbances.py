@@ -195,6 +195,9 @@ class Disturber:
         self._journal.remark("tree replaced by a copy")
         with self._service.lock, self._service.stopped():
             subprocess.run(["cp", "-a", str(tree), str(copied)], check=True)
+            for path in (copied / ".cachy/tmp").iterdir():
+                # What was being written goes on in the tree that was copied.
+                path.unlink()
             tree.rename(old)
             copied.rename(tree)
         shutil.rmtree(old, ignore_errors=True)
