@@ -38,6 +38,18 @@ def test_unrouted_is_418(plain: Proxy, host: str) -> None:
     assert fetch(plain, f"https://{host}/").status == 418
 
 
+def test_forgotten(plain: Proxy, origin: Origin, host: str) -> None:
+    """Records go without routes, and the routes of one host without those of another."""
+    for name in (host, f"b.{host}"):
+        origin.route(f"https://{name}/", b"1")
+        assert fetch(plain, f"https://{name}/").status == 200
+    origin.forget_requests()
+    origin.forget_hosts([host])
+    assert origin.requests == []
+    assert fetch(plain, f"https://{host}/").status == 418
+    assert fetch(plain, f"https://b.{host}/").status == 200
+
+
 def test_conditions_and_ranges(plain: Proxy, origin: Origin, host: str) -> None:
     url = f"https://{host}/f"
     answer = origin.route(url, b"0123456789", etag='"1"', last_modified="date", ranges=True)

@@ -164,11 +164,13 @@ class Disturber:
             self._service.start()
 
     def hup(self, seconds: float) -> None:
-        """Send SIGHUP."""
-        with self._service.lock, self._journal.during("SIGHUP", None, AFTER_RESTART):
-            self._service.signal(signal.SIGHUP)
-            time.sleep(seconds)
-            self._service.look_after()
+        """Send SIGHUP, by which it reloads; only an end that comes of it would explain failures."""
+        self._journal.remark("SIGHUP")
+        self._service.look_after()
+        self._service.signal(signal.SIGHUP)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self._service.look_after():
+            time.sleep(0.1)
 
     def full(self, seconds: float) -> None:
         """Fill the disk for a while."""
@@ -195,6 +197,9 @@ class Disturber:
         self._journal.remark("tree replaced by a copy")
         with self._service.lock, self._service.stopped():
             subprocess.run(["cp", "-a", str(tree), str(copied)], check=True)
+            for path in (copied / ".cachy/tmp").iterdir():
+                # What was being written goes on in the tree that was copied.
+                path.unlink()
             tree.rename(old)
             copied.rename(tree)
         shutil.rmtree(old, ignore_errors=True)

@@ -79,7 +79,7 @@ class Job(ABC):
             self.failed(begin, f"the job itself tripped:\n{traceback.format_exc()}")
         finally:
             shutil.rmtree(home, ignore_errors=True)
-        self.ledger.done(self.name, requests)
+        self.ledger.done(self.note(begin, f"round {self.number}"), requests)
 
     def failed(self, begin: float, what: str) -> None:
         """Note that the round failed."""

@@ -44,17 +44,19 @@ class Ledger:
     """Bytes that the origin never served."""
     persons: list[Note] = field(default_factory=list)
     """Cached files that were served as a person's."""
+    _rounds: list[Note] = field(default_factory=list)
     _failures: list[Note] = field(default_factory=list)
     _stale: list[Note] = field(default_factory=list)
     _waits: list[Note] = field(default_factory=list)
     _longest: float = -1.0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def done(self, job: str, requests: int = 0) -> None:
+    def done(self, note: Note, requests: int = 0) -> None:
         """Note that a round is over."""
         with self._lock:
-            self.rounds[job] += 1
+            self.rounds[note.job] += 1
             self.requests += requests
+            self._rounds.append(note)
 
     def wrong_body(self, job: str, what: str) -> None:
         """Note bytes that the origin never served."""
@@ -106,4 +108,12 @@ class Ledger:
 
     def waits(self) -> list[Note]:
         """Return the waits that nothing explains, the longest first."""
-        return sorted(self._judge(self._waits).open, key=lambda note: note.begin - note.end)
+        return _longest_first(self._judge(self._waits).open)
+
+    def long_rounds(self) -> list[Note]:
+        """Return the rounds that met nothing that explains anything, the longest first."""
+        return _longest_first(self._judge(self._rounds).open)
+
+
+def _longest_first(notes: list[Note]) -> list[Note]:
+    return sorted(notes, key=lambda note: note.begin - note.end)

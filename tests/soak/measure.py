@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +26,13 @@ class Sample:
     threads: int
     writing: int
     """Files in `.cachy/tmp`."""
-    temporary: tuple[str, ...]
+    temporary: int
     """What lies in the temporary folder."""
 
     def __str__(self) -> str:
         return (
             f"{self.processes} processes, {self.pss_mb:.0f} MB, {self.descriptors} descriptors, "
-            f"{self.threads} threads, {self.writing} being written, {len(self.temporary)} temporary"
+            f"{self.threads} threads, {self.writing} being written, {self.temporary} temporary"
         )
 
 
@@ -48,13 +47,8 @@ def _entries(folder: Path) -> int:
     return 0
 
 
-def sample(service: Service, ours: Iterable[str] = ()) -> Sample:
-    """Look at all processes of a service.
-
-    Args:
-        service: The proxy.
-        ours: Names in its temporary folder that are not its own.
-    """
+def sample(service: Service) -> Sample:
+    """Look at all processes of a service."""
     pids, zombies, pss, rss, fds, threads = service.pids(), 0, 0, 0, 0, 0
     for pid in pids:
         with contextlib.suppress(OSError):
@@ -64,8 +58,6 @@ def sample(service: Service, ours: Iterable[str] = ()) -> Sample:
             rss += _kilobytes(status, "VmRSS")
             fds += _entries(Path(f"/proc/{pid}/fd"))
             pss += _kilobytes(Path(f"/proc/{pid}/smaps_rollup").read_text(), "Pss")
-    known = set(ours)
-    temporary = (name for name in sorted(os.listdir(service.command.home)) if name not in known)
     return Sample(
         at=time.monotonic(),
         processes=len(pids),
@@ -75,7 +67,7 @@ def sample(service: Service, ours: Iterable[str] = ()) -> Sample:
         descriptors=fds,
         threads=threads,
         writing=_entries(service.tree / ".cachy/tmp"),
-        temporary=tuple(temporary),
+        temporary=_entries(service.command.home),
     )
 
 

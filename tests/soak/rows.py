@@ -10,6 +10,7 @@ from .report import (
     CALM_FACTOR,
     CALM_MORE,
     DESCRIPTORS_MORE,
+    LONGEST_ROUND,
     LONGEST_WAIT,
     MEMORY_FACTOR,
     MEMORY_MORE,
@@ -29,6 +30,10 @@ def _told(notes: Sequence[Note], epoch: float) -> list[str]:
         f"{note.job}, {note.begin - epoch:.1f} to {note.end - epoch:.1f} s: {note.what}"
         for note in notes
     ]
+
+
+def _longest(notes: Sequence[Note]) -> float:
+    return notes[0].end - notes[0].begin if notes else 0.0
 
 
 def rows(soak: Soak) -> list[Row]:
@@ -58,7 +63,7 @@ def _answers(soak: Soak) -> list[Row]:
     ledger, epoch = soak.ledger, soak.journal.epoch
     failures, waits = ledger.failures(), ledger.waits()
     reasons = Counter(why.partition(":")[0] for _, why in failures.explained)
-    longest = waits[0].end - waits[0].begin if waits else 0.0
+    rounds = ledger.long_rounds()
     return [
         none("wrong bodies", ledger.wrong),
         none("answers that were too old", _told(ledger.stale(), epoch)),
@@ -67,7 +72,18 @@ def _answers(soak: Soak) -> list[Row]:
         Row("failures that a fault or restart explains", str(len(failures.explained))),
         *(Row(f"  {why}", str(count)) for why, count in sorted(reasons.items())),
         at_most(
-            "longest wait without a fault", longest, LONGEST_WAIT, " s", _told(waits[:10], epoch)
+            "longest wait without a fault",
+            _longest(waits),
+            LONGEST_WAIT,
+            " s",
+            _told(waits[:10], epoch),
+        ),
+        at_most(
+            "longest round without a fault",
+            _longest(rounds),
+            LONGEST_ROUND,
+            " s",
+            _told(rounds[:10], epoch),
         ),
     ]
 
@@ -114,9 +130,7 @@ def _held(soak: Soak) -> list[Row]:
         grown("processes", begin.processes, end.processes, begin.processes),
         grown("zombies", begin.zombies, end.zombies, 0),
         grown("files being written", begin.writing, end.writing, 0),
-        none(
-            "temporary files that are left", [n for n in end.temporary if n not in begin.temporary]
-        ),
+        none("temporary files that are left", soak.left),
     ]
 
 

@@ -40,7 +40,9 @@ def _arguments() -> argparse.Namespace:
         metavar="KIND,...",
         help=f"only some kinds of jobs: {', '.join(KINDS)}",
     )
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="for logs, which stay")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="for the logs, and what was explained"
+    )
     arguments = parser.parse_args()
     if unknown := [kind for kind in arguments.only if kind not in KINDS]:
         parser.error(f"--only: no such kind: {', '.join(unknown)}; one of {', '.join(KINDS)}")
@@ -85,6 +87,8 @@ def keep(soak: Soak, folder: Path) -> None:
     """Write what was done, and what the proxy printed."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "journal.txt").write_text("\n".join([*soak.journal.remarks, ""]))
+    told = [f"{note.job}: {why}: {note.what}" for note, why in soak.ledger.failures().explained]
+    (folder / "explained.txt").write_text("\n".join([*told, ""]))
     log = soak.folder / "proxy.log"
     if log.exists():
         (folder / "proxy.log").write_bytes(log.read_bytes())

@@ -87,6 +87,7 @@ class Soak:
     def _after(self) -> None:
         """Look at the tree when the proxy has ended."""
         self.verified = self.command.run("verify", "--dir", self.service.tree, "--json")
+        self.left = sorted({path.name for path in self.command.home.iterdir()} - self.before)
         self.torn = torn(self.service.tree)
 
     def _build(self, stack: ExitStack) -> None:
@@ -119,9 +120,9 @@ class Soak:
             sorted({job.family for job in self.jobs}),
             self.volume.own,
         )
+        self.before = {path.name for path in home.iterdir()}
         self.service.start()
         stack.callback(self.service.kill)
-        self.before = {path.name for path in home.iterdir()}
 
     def _jobs(self) -> tuple[list[Job], list[str]]:
         jobs: list[Job] = []
@@ -183,7 +184,7 @@ class Soak:
             self.service.look_after()
             if now - told > 15:
                 told = now
-                held = sample(self.service, self.before)
+                held = sample(self.service)
                 self.samples.append(held)
                 failures = self.ledger.failures()
                 self.settings.say(
@@ -201,5 +202,5 @@ class Soak:
         time.sleep(1)
         while sample(self.service).writing and time.monotonic() < deadline:
             time.sleep(0.2)
-        self.samples.append(sample(self.service, self.before))
+        self.samples.append(sample(self.service))
         self.rests.append(self.samples[-1])
