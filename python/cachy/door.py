@@ -5,8 +5,7 @@ client that connects early would end the proxy.
 """
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from mitmproxy.master import Master
@@ -71,21 +70,24 @@ def door(master: Master) -> Door:
     def hold(kind: Any, name: str) -> None:
         original = getattr(kind, name)
 
-        async def held(self: Any, *args: Any) -> None:
-            if not made.opened.is_set():
-                transport = transport_of(self, *args)
+        async def wait(self: Any, *args: Any) -> None:
+            transport = transport_of(self, *args)
+            if transport is not None:
                 # mitmproxy 12 crashes where something has come by the time that it begins.
-                if transport is not None:
-                    transport.pause_reading()
-                await made.opened.wait()
-                if transport is not None:
-                    transport.resume_reading()
-            # Python 3.11 logs a traceback for each that is cancelled when the process ends.
-            with suppress(asyncio.CancelledError):
-                await original(self, *args)
+                transport.pause_reading()
+            await made.opened.wait()
+            if transport is not None:
+                transport.resume_reading()
+            await original(self, *args)
+
+        def held(self: Any, *args: Any) -> Coroutine[Any, Any, None]:
+            # Once it is open, nothing of ours is on the way.
+            way: Callable[..., Any] = original if made.opened.is_set() else wait
+            coroutine: Coroutine[Any, Any, None] = way(self, *args)
+            return coroutine
 
         setattr(kind, name, held)
-        # Servers that have the one that waits keep it; it costs them next to nothing.
+        # Servers that have the one that waits keep it.
         made.when_open(lambda: setattr(kind, name, original))
 
     finish = check.finish

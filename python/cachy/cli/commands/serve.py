@@ -256,8 +256,10 @@ def make_sure_is_free(host: str, port: int, option: str = "--port") -> None:
         LaunchError: Nobody can listen there.
     """
     try:
-        with socket.create_server((host, port), family=family(host)):
-            pass
+        # It is not listened on: clients that came just now would be reset when it is closed.
+        with socket.socket(family(host)) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, port))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise LaunchError(f"port {port} is taken; name another by {option}") from None
