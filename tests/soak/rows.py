@@ -140,6 +140,7 @@ def _left(soak: Soak) -> list[Row]:
     except (ValueError, LookupError):
         broken = [soak.verified]
     return [
+        none("misses of what was just stored, at the end", soak.unstored),
         none("entries that `cachy verify` finds broken", [str(each) for each in broken]),
         none("files of curl's hosts that are torn", soak.torn),
     ]

@@ -11,6 +11,7 @@ from support.ca import CA
 from support.command import Cachy
 from support.network import Network
 
+from .curl import Transfer, fetch
 from .curl_jobs import CurlJob, HerdJob, LargeJob, WalkJob
 from .disturbances import Disturber, Faults, Runner
 from .faults import FaultyOrigin
@@ -21,7 +22,7 @@ from .ledger import Ledger
 from .measure import Sample, sample, torn
 from .plan import Plan, plan
 from .service import Service
-from .site import File, Site
+from .site import HOSTS, File, Site
 from .volume import TREE, Volume, volume
 
 #: The jobs, the programs that each needs, and how many there are.
@@ -43,6 +44,8 @@ KINDS = (*INSTALLS, *CURLS)
 LATENCY, RARELY = 0.03, 0.002
 #: Seconds until all rounds are over, and until the proxy has come to rest.
 PATIENCE, REST = 260.0, 15.0
+#: Requests for one URL at the end.
+PROBES = 6
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,8 @@ class Soak:
     """What tripped the soak itself."""
     samples: list[Sample] = field(default_factory=list)
     """What the proxy held, every few seconds."""
+    unstored: list[str] = field(default_factory=list)
+    """Requests at the end for what was just stored, and was no hit."""
     rests: list[Sample] = field(default_factory=list)
     """What it held while nothing was asked: after the warm-up, and at the end."""
 
@@ -130,6 +135,9 @@ class Soak:
         folder = self.folder / "homes"
         seed = self.settings.seed
         for kind in self.settings.only:
+            if kind in CURLS and which("curl") is None:
+                left_out.append(f"{kind}: not installed: curl")
+                continue
             if kind in CURLS:
                 jobs.append(
                     CURLS[kind](kind, self.service, folder, self.ledger, seed, site=self.site)
@@ -167,6 +175,7 @@ class Soak:
             self.problems += [f"the job {name} has died" for name in self.crew.dead()]
             self.origin.behave()
             self._rest()
+            self._probe()
         except BaseException:
             # Clients that wait for it shall not be waited for.
             self.service.kill()
@@ -175,6 +184,15 @@ class Soak:
             for runner in runners:
                 runner.end()
             self.crew.end()
+
+    def _probe(self) -> None:
+        """Ask for a new URL several times: only the first is no hit, whatever went wrong before."""
+        if which("curl") is None:
+            return
+        transfers = [Transfer(File(HOSTS[0], "fixed", "probe", 1, 10_000))] * PROBES
+        outcomes = fetch(self.service, transfers, self.folder / "homes/probe")
+        missed = [o for o in outcomes[1:] if not o.fields["cache-status"].startswith("cachy; hit")]
+        self.unstored = [str(outcome) for outcome in missed]
 
     def _watch(self, until: float) -> None:
         """Look after the proxy, measure it now and then, and say how it goes."""
