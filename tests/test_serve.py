@@ -44,8 +44,9 @@ def test_serve(
         origin.route(f"https://{host}/a", b"1")
         assert fetch(proxy, f"https://{host}/a").body == b"1"
         process.send_signal(how)
-        out, err = process.communicate(timeout=10)
-    assert process.returncode == 0
+        # Not `communicate`, which loses what has been read ahead of the lines.
+        out, err = process.stdout.read(), process.stderr.read()
+        assert process.wait(timeout=10) == 0
     assert ("other machines" in out) == world
     assert (f"listens to the world (port {proxy.port} of 0.0.0.0)" in err) == world
     assert (tmp_path / host / "a").read_bytes() == b"1"

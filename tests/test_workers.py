@@ -230,6 +230,7 @@ def test_the_leader_is_killed(served: Served, origin: Origin, host: str) -> None
             each.send_request()
             each.read_head()
             each.read_exactly(1000)
+        assert origin.count(url) == 1
         os.kill(served.leader(), signal.SIGKILL)
         for each in (first, second):
             with pytest.raises((Incomplete, ConnectionError)):
