@@ -224,7 +224,7 @@ def test_the_leader_is_killed(served: Served, origin: Origin, host: str) -> None
     async def answer(request: Request, reply: Reply) -> None:
         await (half if origin.count(url) == 1 else whole)(request, reply)
 
-    origin.handle(host, "/a.bin", answer)
+    origin.handle(host, "/a.bin", answer, scheme="https")
     with Connection(served, url) as first, Connection(served, url) as second:
         for each in (first, second):
             each.send_request()
