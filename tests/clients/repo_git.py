@@ -126,7 +126,13 @@ class GitRepository(Repository):
         process = await asyncio.create_subprocess_exec(
             "git", "http-backend", env=env, stdin=pipe, stdout=pipe, stderr=pipe
         )
-        output, _ = await process.communicate(request.body)
+        try:
+            output, _ = await process.communicate(request.body)
+        except asyncio.CancelledError:
+            # The asker is gone; its process shall not outlive the loop.
+            process.kill()
+            await process.wait()
+            raise
         head, _, body = output.partition(b"\r\n\r\n")
         fields = [line.partition(": ") for line in head.decode().split("\r\n")]
         status = next((value for name, _, value in fields if name == "Status"), "200")

@@ -149,7 +149,7 @@ class WalkJob(CurlJob):
 
 
 class HerdJob(CurlJob):
-    """Clients that lead and follow at once: all ask for the same new URLs, each in its own order."""
+    """Clients that lead and follow: all ask for the same new URLs, each in its own order."""
 
     def runs(self) -> list[list[Transfer]]:
         """See `CurlJob.runs`."""
