@@ -18,6 +18,8 @@ from cachy.compat import builtin
 
 #: Seconds of silence after which a connection that owes its client nothing is closed.
 QUIET = 1.0
+#: Seconds that a new connection has for its first request: on a busy machine a TLS handshake takes some.
+FIRST = 5.0
 #: Seconds between two looks at what is left.
 PAUSE = 0.05
 
@@ -77,13 +79,18 @@ class Draining:
                 waiting += self.leads(handler.client.id)
             elif self.owes(handler, transport):
                 waiting += 1
-            elif time.time() - handler.timeout_watchdog.last_activity > QUIET:
-                # Nothing was about to come.
+            elif self.is_quiet(handler):
                 lane = self.lane(handler.client.id)
                 writer.close() if lane is None else lane.leave()
         closing = [each for each in self.transports if each.is_closing()]
         self.transports.difference_update(each for each in closing if is_sent(each))
         return waiting + sum(not is_sent(each) for each in closing)
+
+    def is_quiet(self, handler: Any) -> bool:
+        """Whether no request seems about to come."""
+        since: float = handler.timeout_watchdog.last_activity
+        begun: float = handler.client.timestamp_start
+        return time.time() > max(since + QUIET, begun + FIRST)
 
     def handlers(self) -> list[Any]:
         """mitmproxy's, of the connections that there are: over UDP there are none."""
