@@ -58,11 +58,18 @@ def test_other_options(
         config.write_text("cachy_mode: offline\n")
         hang_up(served, count, " reloaded")
         assert {fetch(served, f"{url}{n}").status for n in range(4)} == {403}
-        for wrong in ("cachy_mode: sideways\n", "cachy_mode: [", "cachy_no_such: 1\n"):
+        for wrong in (
+            "cachy_mode: sideways\n",
+            "cachy_mode: [",
+            "cachy_no_such: 1\n",
+            "- a\n",
+            "anticache: 7\n",
+        ):
             config.write_text(wrong)
             hang_up(served, count, "not reloaded")
             assert {fetch(served, f"{url}{n}").status for n in range(4)} == {403}
-        config.write_text("cachy_mode: normal\n")
+        # As without the file.
+        config.unlink()
         hang_up(served, count, " reloaded")
         origin.route(f"{url}1", b"1")
         assert {fetch(served, f"{url}1").body for _ in range(4)} == {b"1"}

@@ -16,14 +16,13 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-from mitmproxy import optmanager
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.options import Options
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 from mitmproxy.tools import cmdline, dump
 from mitmproxy.tools import main as mitmproxy
 
-from cachy import addon_path, loop
+from cachy import addon_path, config, loop
 from cachy.inherited import Inherited
 from cachy.listening import Listening
 from cachy.service import Service
@@ -44,17 +43,23 @@ def filters(arguments: argparse.Namespace) -> dict[str, str]:
 def configured_scripts(arguments: Sequence[str]) -> list[str]:
     """The scripts of the user's ``config.yaml``, in the place of which mitmproxy takes those of a command
     line.
+
+    Raises:
+        SystemExit: That file is wrong, which has been said.
     """
     options = Options()
     given = [word for word in arguments if word.startswith("confdir=")]
     try:
         options.set(*given[-1:])
-        folder = Path(options.confdir).expanduser()
-        optmanager.load_paths(options, str(folder / "config.yaml"), str(folder / "config.yml"))
     except OptionsError:
         return []  # mitmproxy says what is wrong.
-    # Not an option yet: an addon declares it.
-    return [str(path) for path in options.deferred.get("scripts") or []]
+    try:
+        found = config.read(Path(options.confdir).expanduser())
+    except OptionsError as error:
+        sys.stderr.write(f"cachy: {error}\n")
+        raise SystemExit(1) from None
+    scripts = found.get("scripts") or []
+    return [str(path) for path in scripts]
 
 
 def run(

@@ -268,11 +268,11 @@ class Supervisor:
         """Lets a worker take the connections of a place."""
         try:
             place = await self.reception.place(**asked)
-        except OSError as error:
-            answer: dict[str, Any] = {"errno": error.errno, "why": error.strerror}
-        else:
-            answer = {"place": place.number, "addresses": place.addresses}
+            # Where it ends meanwhile, nobody listens there any more.
+            answer: dict[str, Any] = {"place": place.number, "addresses": place.addresses}
             worker.places.add(place.number)
+        except OSError as error:
+            answer = {"errno": error.errno, "why": error.strerror}
         with suppress(OSError):
             channel.say(worker.channel, answer)
 
