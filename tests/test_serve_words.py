@@ -11,7 +11,9 @@ from support.command import Cachy
     [
         ("8099", "--port 8099"),
         ("0.0.0.0", "--host 0.0.0.0"),
+        (":8099", "--port 8099"),
         ("localhost", "--host localhost"),
+        ("http://x:8099", "--host x --port 8099"),
         ("::1", "--host ::1"),
         ("127.0.0.1:8099", "--host 127.0.0.1 --port 8099"),
         ("[::1]:8099", "--host ::1 --port 8099"),

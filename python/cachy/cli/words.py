@@ -26,12 +26,15 @@ class WithArguments(click.Command):
 
 def meant(word: str) -> str:
     """Which option is meant by a word that has none."""
-    if word.isascii() and word.isdigit():
-        return f"the port is named by `--port {word}`"
+    if found := re.fullmatch(r":?([0-9]+)", word, re.ASCII):
+        return f"the port is named by `--port {found[1]}`"
     if found := re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[0-9.]+|localhost):(\d+)", word):
         return f"the address is named by `--host {found[1].strip('[]')} --port {found[2]}`"
     if re.fullmatch(r"[0-9]+(\.[0-9]+){3}|localhost|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*", word):
         return f"the address is named by `--host {word}`"
+    if found := re.fullmatch(r"https?://([^/:]+)(?::([0-9]+))?/?", word):
+        port = f" --port {found[2]}" if found[2] else ""
+        return f"the address is named by `--host {found[1]}{port}`"
     if os.sep in word:
         return f"the tree is named by `--dir {word}`"
     if word in ("normal", "offline", "refresh", "off"):

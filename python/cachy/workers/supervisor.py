@@ -240,9 +240,11 @@ class Supervisor:
             self.reloads = min(1, self.reloads - 1)
 
     async def replace(self, worker: Worker) -> None:
-        """Somebody ends a worker in good order: another one takes its place."""
-        if worker.takes:
-            await worker.retire()
+        """Somebody ends a worker in good order: another one takes its place, if it had one."""
+        wanted = worker.takes and not self.over.is_set()
+        # Also one that is still starting: it waits for this word.
+        await worker.retire()
+        if wanted:
             await self.keep_trying()
             self.remark(f"worker {worker.number} was asked to end; another one has taken its place")
 
