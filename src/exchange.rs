@@ -56,6 +56,9 @@ pub struct Settings {
     pub policy: Policy,
     /// `cachy_private`
     pub private: bool,
+    /// Upstream is asked by way of another proxy on this machine. It may be on the same tree, and would wait
+    /// for what it is asked for, if that were claimed.
+    pub chained: bool,
 }
 
 /// What to do with a request.

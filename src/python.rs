@@ -78,7 +78,7 @@ struct Cache {
 #[pymethods]
 impl Cache {
     #[new]
-    #[pyo3(signature = (directory, *, mode, freshness, private, max_size=None, host=PROXY, certificate=None, setup=None))]
+    #[pyo3(signature = (directory, *, mode, freshness, private, max_size=None, host=PROXY, certificate=None, setup=None, chained=false))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         py: Python<'_>,
@@ -90,11 +90,13 @@ impl Cache {
         host: &str,
         certificate: Option<PathBuf>,
         setup: Option<PathBuf>,
+        chained: bool,
     ) -> PyResult<Self> {
         let settings = Settings {
             mode: mode.parse().map_err(PyValueError::new_err)?,
             policy: freshness.parse().map_err(PyValueError::new_err)?,
             private,
+            chained,
         };
         let host = Host::new(host, certificate, setup, Arc::clone(&LEDGER));
         let host = Arc::new(host.map_err(PyValueError::new_err)?);

@@ -69,6 +69,21 @@ def test_a_start_sweeps_nothing_of_the_other(
     assert fetch(second, url).cache_status == "cachy; hit"
 
 
+def test_one_behind_the_other(
+    start_proxy: ProxyFactory, cachy_dir: Path, origin: Origin, host: str
+) -> None:
+    """Who is asked by the other one doesn't wait for what that one fetches."""
+    outer = start_proxy()
+    trusted = {"ssl_verify_upstream_trusted_ca": str(outer.ca_pem)}
+    inner = start_proxy(args=["--mode", f"upstream:{outer.url}"], options=trusted)
+    for path, body in (("/a", b"small"), ("/b.bin", bytes(3 * MB))):
+        origin.route(url := f"https://{host}{path}", body)
+        assert fetch(inner, url).body == body
+        assert fetch(inner, url).cache_status.endswith("cachy; hit")
+        assert fetch(outer, url).cache_status.endswith("cachy; hit")
+        assert origin.count(url) == 1
+
+
 def test_the_same_url_at_once(
     start_proxy: ProxyFactory, cachy_dir: Path, origin: Origin, host: str
 ) -> None:

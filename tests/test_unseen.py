@@ -12,7 +12,7 @@ from support.command import Cachy
 from support.origin import Origin
 from support.proxy import Proxy
 
-PAST = "no request reached the proxy, although the network was used"
+PAST = "no request reached the proxy. If the command used the network"
 
 
 def test_used() -> None:
@@ -39,7 +39,7 @@ def test_a_system_that_does_not_tell(tmp_path: Path, text: str | None) -> None:
         file.write_text(text)
     assert used(file) is None
     said = hint(None, None, transparent=False, offline=False)
-    assert said is not None and said.startswith("no request reached the proxy: ")
+    assert said is not None and said.startswith(f"{PAST}: ")
 
 
 def test_hint() -> None:
@@ -71,7 +71,7 @@ def test_past_the_proxy(
         assert f"\ncachy: {PAST}: " in done.output
         assert ("--offline holds" in done.output) == offline
     assert json.loads((tmp_path / "r.json").read_text())["hint"].startswith(PAST)
-    assert f"\n{PAST.capitalize()}: " in (tmp_path / "r.md").read_text()
+    assert f"\n{PAST[0].upper()}{PAST[1:]}: " in (tmp_path / "r.md").read_text()
     quiet = command.run("run", *own, "-q", "--", *curl).ok()
     assert quiet.output == "1"
 

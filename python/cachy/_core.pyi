@@ -65,6 +65,7 @@ class Cache:
         host: str = ...,
         certificate: str | PathLike[str] | None = None,
         setup: str | PathLike[str] | None = None,
+        chained: bool = False,
     ) -> Cache:
         """Opens the folder, and makes it where it is missing.
 
@@ -78,6 +79,8 @@ class Cache:
             certificate: The certificate that clients have to trust, PEM.
             setup: The template of the script that installs it: a line ``@CA@`` stands for the
                 certificate, ``@HOST@`` and ``@VERSION@`` for what they say.
+            chained: Upstream is asked by way of another proxy on this machine, which may be on the same
+                tree: what is fetched is not claimed from other processes.
 
         Raises:
             ValueError: An option is wrong; the message says how to mend it. A folder that can't be

@@ -104,7 +104,7 @@ class Cachy:
             self.refuse(error)
         if self.cache is not None and self.lanes.by_client and not self.lanes.is_open():
             self.lanes.retire(self.cache)
-        if not (options.NAMES | {"confdir"}) & updated:
+        if not (options.NAMES | {"confdir", "mode"}) & updated:
             return
         try:
             cache = Cache(
@@ -116,6 +116,7 @@ class Cachy:
                 host=ctx.options.cachy_host,
                 certificate=options.certificate(),
                 setup=options.SETUP,
+                chained=options.is_chained(),
             )
         except ValueError as error:
             self.refuse(error)

@@ -6,8 +6,10 @@ from typing import Any, Optional, Protocol
 from mitmproxy import ctx
 from mitmproxy.options import CONF_BASENAME
 from mitmproxy.optmanager import unset
+from mitmproxy.proxy.mode_specs import ProxyMode, UpstreamMode
 
 from cachy import _core
+from cachy.straight import is_here
 
 NAMES = frozenset(
     {
@@ -117,6 +119,13 @@ def lane() -> str:
 def certificate() -> Path:
     """The certificate of mitmproxy's CA, which clients have to trust; not its key."""
     return Path(ctx.options.confdir).expanduser() / f"{CONF_BASENAME}-ca-cert.pem"
+
+
+def is_chained() -> bool:
+    """Whether upstream is asked by way of another proxy on this machine, such as another cachy."""
+    modes = [ProxyMode.parse(spec) for spec in ctx.options.mode]
+    hosts = [mode.address[0] for mode in modes if isinstance(mode, UpstreamMode)]
+    return any(host == "localhost" or is_here(host) for host in hosts)
 
 
 def given() -> str:

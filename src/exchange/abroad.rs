@@ -11,7 +11,7 @@ impl Exchange {
     pub(super) fn join_abroad(&mut self, joined: Joined, now: Millis) -> Joined {
         let (store, settings) = (&self.store, self.settings);
         match joined {
-            Joined::Lead(lead) if !store.abroad.is_alone() => {
+            Joined::Lead(lead) if !(settings.chained || store.abroad.is_alone()) => {
                 let joined = store.abroad.join(&store.tree, lead, settings, now);
                 self.sharing.look_again = matches!(joined, Joined::Lead(_));
                 joined

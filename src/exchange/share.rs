@@ -204,7 +204,7 @@ impl Exchange {
             };
             if lead.is_claimed() {
                 lead.arriving_in(&arrival, file);
-            } else {
+            } else if !self.settings.chained {
                 self.sharing.late = Some(arrival.clone());
             }
             lead.arriving(arrival);

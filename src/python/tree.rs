@@ -118,6 +118,7 @@ impl Tree {
             mode: mode.parse().map_err(PyValueError::new_err)?,
             policy: freshness.parse().map_err(PyValueError::new_err)?,
             private,
+            ..Settings::default()
         };
         let now = clock();
         let shown =

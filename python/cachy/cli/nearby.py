@@ -21,8 +21,8 @@ def addresses(host: str, machine: Sequence[str]) -> list[str]:
     """
     if host not in ALL:
         return [] if is_near(host) else [host]
-    # What listens on all addresses of IPv4 has none of IPv6.
-    kinds = {"0.0.0.0": (4,), "": (4, 6), "::": (6, 4)}[host]
+    # What listens on all addresses of one kind has none of the other.
+    kinds = {"0.0.0.0": (4,), "": (4, 6), "::": (6,)}[host]
     usable = [each for each in machine if not is_near(each)]
     return [each for kind in kinds for each in usable if version(each) == kind]
 

@@ -3,8 +3,10 @@
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -64,6 +66,21 @@ def in_order() -> Iterator[Callable[[], None]]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def temporary(stack: ExitStack, prefix: str) -> Path:
+    """Makes a temporary folder that goes with a stack, also where a signal comes just then.
+
+    Args:
+        stack: What removes it.
+        prefix: The beginning of its name.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+        return Path(stack.enter_context(folder))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def undisturbed() -> None:

@@ -1,4 +1,4 @@
-"""What to try where a command used the network and the proxy saw nothing of it."""
+"""What to try where the proxy saw nothing of a command that may have used the network."""
 
 from pathlib import Path
 
@@ -28,7 +28,8 @@ def pairs(rows: list[list[str]]) -> list[tuple[list[str], list[str]]]:
 
 
 def hint(before: int | None, after: int | None, *, transparent: bool, offline: bool) -> str | None:
-    """What to try, where no request was seen. ``None``: the command did not use the network.
+    """What to try, where no request was seen. ``None``: nobody used the network meanwhile, and so not the
+    command.
 
     Args:
         before: What `used` said when the command began.
@@ -38,10 +39,9 @@ def hint(before: int | None, after: int | None, *, transparent: bool, offline: b
     """
     if before is not None and before == after:
         return None
-    said = SAID if before is None else f"{SAID}, although the network was used"
     if transparent:
         first = "only ports 80 and 443 lead there, and the command has to trust the proxy's CA"
     else:
         first = "if the command ignores proxy variables, try --transparent"
     last = "; --offline holds only for requests that reach the proxy" if offline else ""
-    return f"{said}: {first}; {CACHE}{last}"
+    return f"{SAID}. If the command used the network: {first}; {CACHE}{last}"

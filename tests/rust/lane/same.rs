@@ -99,6 +99,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         mode,
         policy,
         private,
+        ..Settings::default()
     })
 }
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import click
@@ -81,7 +80,7 @@ def command(
                 raise click.UsageError("name a URL, a file of URLs, or --misses")
             with ExitStack() as stack:
                 if proxy is None:
-                    place = Path(stack.enter_context(TemporaryDirectory(prefix="cachy-fetch-")))
+                    place = stopping.temporary(stack, "cachy-fetch-")
                     way = stack.enter_context(
                         ways.own(
                             log=place / "log",

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -114,7 +113,7 @@ def command(
     with ExitStack() as stack:
         forget_terminals = stack.enter_context(stopping.in_order())
         try:
-            place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cachy-run-")))
+            place = stopping.temporary(stack, "cachy-run-")
             log = log or place / "proxy.log"
             if proxy is None:
                 way = stack.enter_context(
