@@ -102,6 +102,19 @@ def test_failures() -> None:
     assert (failures.open, failures.explained) == ([first], [(second, "restarted")])
 
 
+def test_mismatches() -> None:
+    """Other bytes than those of the index are explained by a body that the origin has cut, and by nothing
+    that came before or behind.
+    """
+    journal = Journal(epoch=0)
+    ledger = Ledger(journal)
+    first, second = (Note("pip", "pip", at, at + 1, "hashes") for at in (1, 7))
+    ledger.mismatched(first)
+    ledger.mismatched(second)
+    journal.add(Event("short", 7, 8, "pip"))
+    assert ledger.mismatches() == [first]
+
+
 def test_table() -> None:
     """A row that is not as wanted has its mark, and what is behind it."""
     found = [none("wrong bodies", ["a torn one"]), none("zombies", []), at_most("wait", 3, 8, " s")]

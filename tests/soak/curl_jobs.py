@@ -74,6 +74,8 @@ class CurlJob(Job):
         version, wrong = self.bytes(outcome)
         if wrong is not None:
             self.ledger.wrong_body(self.name, f"{wrong}: {outcome}")
+        elif "stale-if-error" in (outcome.fields["cache-status"] or ""):
+            pass  # Whatever its age.
         elif old := self.site.judge_version(transfer.file, version, outcome.begin, outcome.end):
             self.ledger.too_old(self.note(outcome.begin, f"{old}: {outcome}", outcome.end))
         if timed and transfer.prompt:

@@ -107,8 +107,8 @@ class Install(Job):
         begin = time.monotonic()
         run = client.install()
         if HASH.search(run.output):
-            self.ledger.wrong_body(self.name, f"{repository.host}: {_tail(run)}")
-        if run.status:
+            self.ledger.mismatched(self.note(begin, f"{repository.host}: {_tail(run)}"))
+        elif run.status:
             self.failed(begin, _tail(run))
         else:
             self.compare(client, repository, begin)

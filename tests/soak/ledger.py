@@ -46,6 +46,7 @@ class Ledger:
     """Cached files that were served as a person's."""
     _rounds: list[Note] = field(default_factory=list)
     _failures: list[Note] = field(default_factory=list)
+    _mismatches: list[Note] = field(default_factory=list)
     _stale: list[Note] = field(default_factory=list)
     _waits: list[Note] = field(default_factory=list)
     _longest: float = -1.0
@@ -62,6 +63,13 @@ class Ledger:
         """Note bytes that the origin never served."""
         with self._lock:
             self.wrong.append(f"{job}: {what}")
+
+    def mismatched(self, note: Note) -> None:
+        """Note that a client got other bytes than it was to. Some, such as an older pip, say so of a body that
+        its origin has cut.
+        """
+        with self._lock:
+            self._mismatches.append(note)
 
     def failed(self, note: Note) -> None:
         """Note a failure."""
@@ -101,6 +109,10 @@ class Ledger:
     def failures(self) -> Judged:
         """Return the failures."""
         return self._judge(self._failures)
+
+    def mismatches(self) -> list[Note]:
+        """Return the mismatches that nothing explains."""
+        return self._judge(self._mismatches).open
 
     def stale(self) -> list[Note]:
         """Return what was served for too long, and nothing explains."""

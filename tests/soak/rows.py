@@ -65,7 +65,7 @@ def _answers(soak: Soak) -> list[Row]:
     reasons = Counter(why.partition(":")[0] for _, why in failures.explained)
     rounds = ledger.long_rounds()
     return [
-        none("wrong bodies", ledger.wrong),
+        none("wrong bodies", [*ledger.wrong, *_told(ledger.mismatches(), epoch)]),
         none("answers that were too old", _told(ledger.stale(), epoch)),
         none("cached files taken for a person's", _told(ledger.persons, epoch)),
         none("failures that nothing explains", _told(failures.open, epoch)),
