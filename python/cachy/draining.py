@@ -90,7 +90,9 @@ class Draining:
         """Whether no request seems about to come."""
         since: float = handler.timeout_watchdog.last_activity
         begun: float = handler.client.timestamp_start
-        return time.time() > max(since + QUIET, begun + FIRST)
+        lane = self.lane(handler.client.id)
+        has_asked = lane is not None and (lane.served or lane.given)
+        return time.time() > max(since + QUIET, 0 if has_asked else begun + FIRST)
 
     def handlers(self) -> list[Any]:
         """mitmproxy's, of the connections that there are: over UDP there are none."""
