@@ -7,6 +7,8 @@ import asyncio
 import gc
 import time
 
+from cachy import memory
+
 #: Seconds in which nothing ended.
 QUIET = 1.0
 #: Seconds after which quiet is no longer waited for. Python itself looks at older objects so rarely
@@ -14,6 +16,8 @@ QUIET = 1.0
 LATEST = 5.0
 #: Under load a collection is not repeated for so many times the time that it took.
 REST = 50
+#: Seconds between two times that free memory is given back.
+PAUSE = 10.0
 
 
 async def tidy(ended: asyncio.Event) -> None:
@@ -23,6 +27,7 @@ async def tidy(ended: asyncio.Event) -> None:
         ended: Set whenever a request or a connection is over.
     """
     patience = LATEST
+    given = time.monotonic() - PAUSE
     while True:
         await ended.wait()
         since = time.monotonic()
@@ -32,3 +37,6 @@ async def tidy(ended: asyncio.Event) -> None:
         begun = time.monotonic()
         gc.collect()
         patience = max(LATEST, REST * (time.monotonic() - begun))
+        if begun - given >= PAUSE:
+            given = begun
+            await asyncio.to_thread(memory.give_back)
