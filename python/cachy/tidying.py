@@ -16,7 +16,7 @@ QUIET = 1.0
 LATEST = 5.0
 #: Under load a collection is not repeated for so many times the time that it took.
 REST = 50
-#: Seconds between two times that free memory is given back.
+#: Seconds between two times that free memory is given back under load.
 PAUSE = 10.0
 
 
@@ -37,6 +37,6 @@ async def tidy(ended: asyncio.Event) -> None:
         begun = time.monotonic()
         gc.collect()
         patience = max(LATEST, REST * (time.monotonic() - begun))
-        if begun - given >= PAUSE:
+        if not ended.is_set() or begun - given >= PAUSE:
             given = begun
             await asyncio.to_thread(memory.give_back)
