@@ -3,10 +3,10 @@
 import os
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 
@@ -79,13 +79,10 @@ def asked(proxy: Proxy, ca: str, urls: tuple[str, ...], directory: Path) -> list
     works: list[Callable[[], Finding | None]] = [
         partial(checks.upstream, proxy, ca, site, asked=bool(urls)) for site in sites
     ]
-    with (
-        TemporaryDirectory(prefix="cachy-doctor-", ignore_cleanup_errors=True) as place,
-        Programs() as programs,
-    ):
-        works += [
-            partial(probes.ask, probe, url, mend, programs, Path(place)) for probe in probes.PROBES
-        ]
+    with ExitStack() as stack:
+        place = stopping.temporary(stack, "cachy-doctor-")
+        programs = stack.enter_context(Programs())
+        works += [partial(probes.ask, probe, url, mend, programs, place) for probe in probes.PROBES]
         found = list(abreast(works, 4))
         stopping.undisturbed()
     found.append(probes.java_settings(ca, mend))
