@@ -80,6 +80,7 @@ pub mod last_use;
 pub mod layout;
 pub mod ledger;
 pub mod link;
+pub mod local;
 pub mod locks;
 pub mod meta;
 pub mod misses;
