@@ -279,9 +279,8 @@ impl Seat {
         (self.0.progress(), ticket)
     }
 
-    /// Whether it is a seat in that flight.
-    #[must_use]
-    pub fn is_in(&self, lead: &Lead) -> bool {
+    #[cfg(test)]
+    fn is_in(&self, lead: &Lead) -> bool {
         Arc::ptr_eq(&self.0, &lead.underway)
     }
 }

@@ -109,6 +109,7 @@ class Service:
             left = await draining.finish(grace, self.hurry)
             if grace and left:
                 logger.warning(f"cachy: {left} transfers are cut off")
+            await draining.cut()
         finally:
             self.master.shutdown()
 

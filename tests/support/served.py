@@ -60,6 +60,8 @@ class Served:
             print(out, err)
         else:
             assert self.process.returncode == 0, (out, err)
+            # What asyncio says of a task that nobody looked after.
+            assert not re.search("Exception in callback|never retrieved", out + err), (out, err)
 
     @property
     def workers(self) -> set[int]:
