@@ -1,15 +1,16 @@
-"""pip and uv: what one of them fetched serves the other."""
+"""pip and uv: what one of them fetched serves the other, and what is new is seen."""
 
 from pathlib import Path
 
 import pytest
 
 from clients.pip import Pip
-from clients.repo_python import PythonRepository, wheels
+from clients.repo_python import PythonRepository, build, wheels
 from clients.run import need
 from clients.uv import Uv
 from support.network import Network
 from support.origin import Origin
+from support.past import a_while_ago
 from support.proxy import Proxy
 from support.tree import tree
 
@@ -48,3 +49,34 @@ def test_no_fragment_is_stored(
     newest = {wheel.filename: wheel.data for wheel in wheels() if wheel.version in ("2.0", "1.1")}
     found = tree(shared_dir / f"files.{repository.host}")
     assert {Path(p).name: b for p, b in found.items() if p.endswith(".whl")} == newest
+
+
+@pytest.mark.parametrize(("kind", "path"), [(Pip, "/simple/")])
+def test_a_new_version(
+    kind: type[Pip] | type[Uv],
+    path: str,
+    shared_proxy: Proxy,
+    shared_dir: Path,
+    origin: Origin,
+    network: Network,
+    host: str,
+    tmp_path: Path,
+) -> None:
+    """An index that says nothing of how long it holds shows what is new; what was there comes once."""
+    need("uv")
+    needed = build("needed", "1.0")
+    tools = [build("tool", version, requires=["needed"]) for version in ("1.0", "1.1")]
+    for number, tool in enumerate(tools):
+        repository = PythonRepository(host, [needed, *tools[: number + 1]], path, [])
+        repository.publish(origin)
+        a_while_ago(shared_dir, of=host)
+        client = kind(shared_proxy, tmp_path / f"home{number}", repository)
+        client.install("tool").ok()
+        assert client.installed() == {"needed": needed.content, "tool": tool.content}
+    files = [each.url for each in origin.requests if each.host == f"files.{host}"]
+    assert len(files) == len(set(files))
+    a_while_ago(shared_dir, of=host)
+    network.down()
+    offline = kind(shared_proxy, tmp_path / "offline", repository)
+    offline.install("tool").ok()
+    assert offline.installed() == client.installed()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from .client import Client
-from .repo_apt import SUITE, AptRepository
+from .repo_apt import AptRepository
 from .run import Run
 
 
@@ -16,7 +16,7 @@ class Apt(Client[AptRepository]):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         (self.home / "status").touch()
         sources = self.home / "etc/sources.list"
-        sources.write_text(f"deb [trusted=yes] {self.repository.root} {SUITE} main\n")
+        sources.write_text(f"{self.repository.source}\n")
         options = {
             "Acquire::http::Proxy": self.proxy_url,
             "Acquire::https::Proxy": self.proxy_url,
@@ -44,9 +44,9 @@ class Apt(Client[AptRepository]):
         """Get the indexes."""
         return self.run("apt-get", "update")
 
-    def download(self, package: str) -> Run:
+    def download(self, package: str, *options: str) -> Run:
         """Get a package and all that it needs, and install nothing."""
-        return self.run("apt-get", "install", "--yes", "--download-only", package)
+        return self.run("apt-get", "install", "--yes", "--download-only", *options, package)
 
     @property
     def archives(self) -> Path:

@@ -24,9 +24,22 @@ class Git(Client[GitRepository]):
         """See `Client.install`."""
         return self.run("git", "clone", "--quiet", self.repository.url, self.home / "project")
 
+    def git(self, *words: str) -> Run:
+        """One git command in the clone."""
+        return self.run("git", "-C", self.home / "project", *words)
+
+    def commit(self, said: str) -> Run:
+        """A commit on what was cloned."""
+        author = ["-c", "user.name=Tests", "-c", "user.email=tests@tests.example"]
+        return self.git(*author, "commit", "--quiet", "--allow-empty", "-m", said)
+
+    def setting(self, name: str, value: str) -> dict[str, str]:
+        """The variables that make a setting for all commands."""
+        return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": name, "GIT_CONFIG_VALUE_0": value}
+
     def head(self) -> str:
         """The commit that was cloned."""
-        return self.run("git", "-C", self.home / "project", "rev-parse", "HEAD").output.strip()
+        return self.git("rev-parse", "HEAD").output.strip()
 
     def installed(self) -> dict[str, bytes]:
         """See `Client.installed`."""

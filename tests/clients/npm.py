@@ -27,10 +27,10 @@ class Npm(Client[NpmRepository]):
         """The folder with `package.json`."""
         return self.home / "project"
 
-    def install(self) -> Run:
+    def install(self, *options: str) -> Run:
         """See `Client.install`."""
         self.write_manifest()
-        return self.npm("install")
+        return self.npm("install", *options)
 
     def write_manifest(self) -> None:
         """A project that needs `lowdash`."""

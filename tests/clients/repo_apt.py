@@ -39,9 +39,17 @@ class Deb:
         return f"pool/main/{self.name[0]}/{self.name}/{self.name}_{self.version}_all.deb"
 
 
-def _build(folder: Path, name: str, size: int, requires: Sequence[str] = ()) -> Deb:
-    version, content = "1.0-1", payload(size, name)
-    root = folder / "root" / name
+def build(
+    folder: Path,
+    name: str,
+    size: int,
+    requires: Sequence[str] = (),
+    version: str = "1.0-1",
+    seed: str = "",
+) -> Deb:
+    """Make a package, below `folder`; another seed gives another content."""
+    content = payload(size, name + seed)
+    root = folder / "root" / f"{name}-{version}{seed}"
     (root / "DEBIAN").mkdir(parents=True)
     file = root / "usr/share" / name
     file.parent.mkdir(parents=True)
@@ -52,7 +60,7 @@ def _build(folder: Path, name: str, size: int, requires: Sequence[str] = ()) -> 
     (root / "DEBIAN/control").write_text("\n".join([*lines, ""]))
     deb = Deb(name, version, content, b"")
     path = folder / "archive" / deb.path
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build"]
     run([*command, root, path], clean_env(folder / "home"), folder).ok()
     return Deb(name, version, content, path.read_bytes())
@@ -65,8 +73,8 @@ def archive() -> tuple[tuple[Deb, ...], bytes]:
     names = [f"part{number:02}" for number in range(12)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        debs = [_build(folder, part, 20_000) for part in names[:-1]]
-        debs += [_build(folder, names[-1], 2_000_000), _build(folder, "whole", 1_000, names)]
+        debs = [build(folder, part, 20_000) for part in names[:-1]]
+        debs += [build(folder, names[-1], 2_000_000), build(folder, "whole", 1_000, names)]
         found = subprocess.run(
             ["dpkg-scanpackages", "--multiversion", "pool"],
             cwd=folder / "archive",
@@ -112,6 +120,11 @@ class AptRepository(Repository):
     def root(self) -> str:
         """The URL that clients are given."""
         return f"{self.scheme}://apt.{self.host}/debian/"
+
+    @property
+    def source(self) -> str:
+        """The line that clients have of it."""
+        return f"deb [trusted=yes] {self.root} {SUITE} main"
 
     @property
     def suite(self) -> str:

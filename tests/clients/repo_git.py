@@ -73,6 +73,10 @@ class GitRepository(Repository):
         self._git("update-ref", BRANCH, self.ids[commit])
         self.current = commit
 
+    def accept_pushes(self) -> None:
+        """From everybody."""
+        self._git("config", "http.receivepack", "true")
+
     @property
     def hosts(self) -> Sequence[str]:
         """See `Repository.hosts`."""

@@ -73,6 +73,17 @@ def packages() -> tuple[Package, ...]:
     )
 
 
+def described(package: Package, registry: str) -> dict[str, object]:
+    """What a registry tells of one version: where it is, with its digests."""
+    sha512 = base64.b64encode(hashlib.sha512(package.data).digest()).decode()
+    dist = {
+        "tarball": registry.rstrip("/") + package.path,
+        "shasum": hashlib.sha1(package.data).hexdigest(),
+        "integrity": f"sha512-{sha512}",
+    }
+    return package.manifest | {"dist": dist}
+
+
 class NpmRepository(Repository):
     """`npm.HOST`."""
 
@@ -130,18 +141,7 @@ class NpmRepository(Repository):
 
     def _packument(self, name: str) -> dict[str, object]:
         mine = [package for package in packages() if package.name == name]
-        versions = {
-            package.version: package.manifest
-            | {
-                "dist": {
-                    "tarball": self.url(package),
-                    "shasum": hashlib.sha1(package.data).hexdigest(),
-                    "integrity": "sha512-"
-                    + base64.b64encode(hashlib.sha512(package.data).digest()).decode(),
-                }
-            }
-            for package in mine
-        }
+        versions = {package.version: described(package, self.registry) for package in mine}
         tags = {"latest": mine[-1].version}
         return {"name": name, "dist-tags": tags, "versions": versions}
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from support.answer import Answer
-from support.message import Request
+from support.message import Headers, Request
 from support.origin import Origin
 from support.reply import Reply
 
@@ -18,6 +18,7 @@ from .repository import IMMUTABLE, Repository, payload
 
 JSON = "application/vnd.pypi.simple.v1+json"
 CACHED = [("Cache-Control", "max-age=600, public")]
+"""What an index page says by default."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,13 @@ def wheels() -> tuple[Wheel, ...]:
 class Negotiated:
     """One index page: JSON for who accepts it, HTML for the rest, and no word of it in `Vary`."""
 
-    def __init__(self, html: bytes, as_json: bytes) -> None:
-        self.html = Answer(html, 200, [*CACHED, ("Content-Type", "text/html")], '"html"')
-        self.json = Answer(as_json, 200, [*CACHED, ("Content-Type", JSON)], '"json"')
+    def __init__(self, html: bytes, as_json: bytes, said: Headers) -> None:
+        self.html = self._answer(html, "text/html", said)
+        self.json = self._answer(as_json, JSON, said)
+
+    def _answer(self, body: bytes, kind: str, said: Headers) -> Answer:
+        etag = f'"{hashlib.md5(body).hexdigest()}"'
+        return Answer(body, 200, [*said, ("Content-Type", kind)], etag)
 
     async def __call__(self, request: Request, reply: Reply) -> None:
         """Answer one request."""
@@ -106,11 +111,26 @@ class Negotiated:
 
 
 class PythonRepository(Repository):
-    """`index.HOST` and `files.HOST`."""
+    """`index.HOST` and `files.HOST`.
 
-    def __init__(self, host: str, holds: Sequence[Wheel] | None = None) -> None:
+    Args:
+        host: See `Repository`.
+        holds: The wheels; what `wheels` gives where that is None.
+        path: Where the index lies.
+        said: Fields of all pages of the index.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        holds: Sequence[Wheel] | None = None,
+        path: str = "/simple/",
+        said: Headers = CACHED,
+    ) -> None:
         super().__init__(host)
         self.wheels = holds or wheels()
+        self.path = path
+        self.said = said
 
     @property
     def hosts(self) -> Sequence[str]:
@@ -120,7 +140,7 @@ class PythonRepository(Repository):
     @property
     def index(self) -> str:
         """The URL that clients are given."""
-        return f"https://index.{self.host}/simple/"
+        return f"https://index.{self.host}{self.path}"
 
     @property
     def contents(self) -> dict[str, bytes]:
@@ -150,8 +170,8 @@ class PythonRepository(Repository):
             if wheel.apart:
                 origin.route(f"{url}.metadata", wheel.metadata, headers=IMMUTABLE)
         for name in self.contents:
-            page = Negotiated(self._html(name), self._json(name))
-            origin.handle(f"index.{self.host}", f"/simple/{name}/", page)
+            page = Negotiated(self._html(name), self._json(name), self.said)
+            origin.handle(f"index.{self.host}", f"{self.path}{name}/", page)
 
     def _html(self, name: str) -> bytes:
         lines = ["<!DOCTYPE html><html><body>"]

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from .run import need
+from support.wire import Target
+
+from .npm import Npm
+from .repo_npm import NpmRepository
+from .run import Run, need
 
 #: By what npm has them under.
 VERSIONS = {
@@ -67,3 +71,38 @@ def project(folder: Path, version: str, registry: str, package: str, roots: str 
         name = "httpsCaFilePath" if version == "4" else "caFilePath"
         settings.append(f'{name}: "{roots}"')
     (folder / ".yarnrc.yml").write_text("\n".join(settings) + "\n")
+
+
+class Yarn4(Npm):
+    """Yarn 4 by its own settings alone, which takes what is at least three days old.
+
+    Args:
+        proxy: See `Client`.
+        home: See `Client`.
+        repository: See `Client`.
+        program: Its script, see `programs`.
+    """
+
+    def __init__(self, proxy: Target, home: Path, repository: NpmRepository, program: Path) -> None:
+        super().__init__(proxy, home, repository)
+        self.program = program
+
+    def settings(self) -> dict[str, str]:
+        """See `Client.settings`; none but where it keeps what is its own."""
+        return {"YARN_ENABLE_TELEMETRY": "0", "YARN_GLOBAL_FOLDER": str(self.home / "global")}
+
+    def install(self, *options: str) -> Run:
+        """See `Client.install`."""
+        self.write_manifest()
+        (self.project / "yarn.lock").touch()
+        settings = [
+            f'npmRegistryServer: "{self.repository.registry}"',
+            f'httpsProxy: "{self.proxy_url}"',
+            f'httpsCaFilePath: "{self.proxy.ca_pem}"',
+            "nodeLinker: node-modules",
+            "enableImmutableInstalls: false",
+            "npmMinimalAgeGate: 4320",
+        ]
+        (self.project / ".yarnrc.yml").write_text("\n".join([*settings, ""]))
+        where = f"--cwd={self.project}"
+        return self.run("node", self.program, where, "install", *options)
