@@ -190,6 +190,7 @@ mod tests {
             decoded: false,
             label: false,
             unsettled: None,
+            bond: None,
             stored: Stored::File {
                 seen: Seen {
                     size: 0,

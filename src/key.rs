@@ -235,6 +235,11 @@ impl Target {
         })
     }
 
+    /// Another path of the same site, without a query.
+    pub(crate) fn at(&self, path: &str) -> Option<Self> {
+        Self::new(self.scheme, self.host(), self.port, path.as_bytes()).ok()
+    }
+
     /// The URL with a slash added to its path, the query kept; `None` where the path ends in one.
     pub fn with_slash(&self) -> Option<Self> {
         (!self.path.ends_with('/')).then(|| Self {

@@ -102,6 +102,7 @@ pub mod redirect;
 pub mod removal;
 pub mod request;
 pub mod select;
+pub mod sets;
 pub mod settled;
 pub mod shape;
 mod shell;

@@ -88,8 +88,26 @@ pub struct Record {
     /// It was stored without waiting for the disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsettled: Option<Box<Unsettled>>,
+    /// What is known of it as one of a set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bond: Option<Box<Bond>>,
     /// What lies in the tree.
     pub stored: Stored,
+}
+
+/// What is known of one of a set of URLs that belong together, see [`crate::sets`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bond {
+    /// When what was last stored or confirmed was asked for.
+    pub asked_at: Millis,
+    /// When its bytes came.
+    pub since: Millis,
+    /// When those were last asked for that they took the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Millis>,
+    /// Something that belongs to it is asked for, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leads: bool,
 }
 
 /// When something was stored without waiting for the disk, see [`crate::settled`].

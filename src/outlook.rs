@@ -149,6 +149,7 @@ mod tests {
                 decoded: false,
                 label: false,
                 unsettled: None,
+                bond: None,
                 stored: Stored::File { seen: Seen { size: 0, mtime_ns: 0 }, sha256: String::new() },
             };
             let target = Target::parse(url).unwrap();

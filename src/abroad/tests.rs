@@ -67,6 +67,7 @@ fn record() -> Record {
         label: false,
         stored: Stored::Slash { body: Vec::new() },
         unsettled: None,
+        bond: None,
     }
 }
 

@@ -172,6 +172,7 @@ impl Exchange {
             close_delimited: self.by_closing,
             decoded: decode,
             unsettled: None,
+            bond: None,
             label: !codings.is_empty() && !select::accepts_coding(&asked, &codings),
             stored: Stored::Slash { body: Vec::new() },
         });
