@@ -7,6 +7,7 @@
 //! client comes out of [`Exchange::work`], as another exchange.
 
 mod abroad;
+mod check;
 mod count;
 mod decide;
 mod hold;
@@ -100,6 +101,8 @@ pub enum Reply {
     },
     /// Answer this in its place.
     Answer(Answer),
+    /// Ask once more, on the same way, for this.
+    Again(Forward),
     /// It leads to the thing itself, which is being fetched; [`Exchange::decide`] when the ticket rings.
     Wait(Ticket),
 }
@@ -163,6 +166,7 @@ pub struct Exchange {
     storing: bool,
     /// Something stored is being checked.
     checking: bool,
+    conditions: check::Conditions,
     /// What was sent as `Accept-Encoding`.
     coding: Option<&'static str>,
     sent_at: Millis,
@@ -189,10 +193,8 @@ pub struct Exchange {
 #[derive(Debug)]
 struct Confirm {
     slot: RelPath,
-    record: Record,
-    update: Headers,
-    initial_age: u64,
-    at: Millis,
+    was: Record,
+    confirmed: Record,
 }
 
 impl Exchange {
@@ -209,6 +211,7 @@ impl Exchange {
             sharing: Sharing::default(),
             storing: false,
             checking: false,
+            conditions: check::Conditions::None,
             coding: None,
             sent_at: 0,
             flight: None,
@@ -376,8 +379,7 @@ impl Exchange {
 
     fn try_commit(&mut self) -> Result<Option<Kept>> {
         if let Some(c) = self.confirm.take() {
-            let store = &self.store;
-            store.confirm(&c.slot, &c.record, &c.update, c.initial_age, c.at)?;
+            self.store.confirm(&c.slot, &c.was, &c.confirmed)?;
         }
         match (&mut self.flight, &self.target, self.record.take()) {
             (Some(flight), Some(target), Some(record)) if self.ended => {

@@ -247,8 +247,9 @@ class Exchange:
 
     def response(
         self, status: int, headers: _Fields, *, multiplexed: bool = False
-    ) -> Answer | Streamed | Ticket:
-        """What to do with the head of upstream's response. A ticket: it leads to the thing itself, which is
+    ) -> Answer | Forward | Streamed | Ticket:
+        """What to do with the head of upstream's response. A `Forward`: it is none, and upstream is to be
+        asked once more, on the same way. A ticket: it leads to the thing itself, which is
         being fetched; `decide` tells what to answer when it rings.
 
         Args:

@@ -277,7 +277,10 @@ class Cachy:
         if isinstance(reply, Ticket):
             return self.follow(flow, transaction, reply)
         self.begin_work(exchange, flow.client_conn.proxy_mode)
-        if isinstance(reply, Streamed):
+        if isinstance(reply, Forward):
+            transaction.forward, transaction.again = reply, True
+            flow.request.headers = http.Headers(reply.headers or ())
+        elif isinstance(reply, Streamed):
             transaction.streamed = reply
             response.headers = http.Headers(reply.headers)
         else:

@@ -1,18 +1,13 @@
 """A request whose connection the origin closed in the very moment that it was used again."""
 
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import HttpStream, SendHttp
-from mitmproxy.proxy.layers.http._events import (
-    RequestEndOfMessage,
-    RequestHeaders,
-    RequestProtocolError,
-    ResponseProtocolError,
-)
+from mitmproxy.proxy.layers.http._events import RequestProtocolError, ResponseProtocolError
 
+from cachy.connecting import ConnectingStream
 from cachy.upstream import Unanswered
 
 
-class AskingAgain(HttpStream):
+class AskingAgain(ConnectingStream):
     """Sends a safe request once more, on a new connection."""
 
     asked_again = False
@@ -25,10 +20,7 @@ class AskingAgain(HttpStream):
             yield from super().handle_protocol_error(event)
             return
         self.asked_again = True
-        if (yield from self.make_server_connection()):
-            head = RequestHeaders(self.stream_id, self.flow.request, end_stream=True)
-            yield SendHttp(head, self.context.server)
-            yield SendHttp(RequestEndOfMessage(self.stream_id), self.context.server)
+        yield from self.ask_again()
 
     def may_ask_again(self) -> bool:
         """Whether the request is safe and has no body, and nothing came of it so far."""

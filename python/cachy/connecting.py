@@ -4,7 +4,12 @@ from typing import Any
 
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http._events import RequestProtocolError
+from mitmproxy.proxy.layers.http import SendHttp
+from mitmproxy.proxy.layers.http._events import (
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+)
 
 from cachy._core import Ticket
 from cachy.alarm import Alarm, CachyAlarmHook
@@ -84,6 +89,13 @@ class ConnectingStream(SendingStream):
         if connected and head is not None:
             yield self.set_deadline(head)
         return connected
+
+    def ask_again(self) -> CommandGenerator[None]:
+        """Sends the request, which has no body, once more."""
+        if (yield from self.make_server_connection()):
+            head = RequestHeaders(self.stream_id, self.flow.request, end_stream=True)
+            yield SendHttp(head, self.context.server)
+            yield SendHttp(RequestEndOfMessage(self.stream_id), self.context.server)
 
     def be_patient(self) -> CachyAlarmHook | None:
         """The command that ends the wait for a connection in time, which begins."""

@@ -114,7 +114,12 @@ class CachyStream(LingeringStream, FetchingStream):
         streamed, transaction.streamed = transaction.streamed, None
         if (yield from self.check_killed(True)):
             return
-        if streamed is not None:
+        if transaction.again:
+            transaction.again, transaction.upstream = False, False
+            self.flow.response = None
+            # Its end comes first, also where it has come already.
+            self.server_state = self.state_before_again
+        elif streamed is not None:
             if not (self.client_gone or transaction.detached):
                 self.take(streamed.body)
             self.flow.response.stream = True
@@ -144,6 +149,14 @@ class CachyStream(LingeringStream, FetchingStream):
         if isinstance(event, ResponseEndOfMessage):
             self.upstream_over = True
             yield from self.send_response()
+
+    def state_before_again(self, event: events.Event) -> CommandGenerator[None]:
+        """Upstream's answer was none: asks again when it is over."""
+        if isinstance(event, ResponseEndOfMessage):
+            self.server_state = self.state_wait_for_response_headers
+            # It takes this stream once more when this event is over, or, with HTTP/2, never.
+            self.parent.suspect(self.context.server)
+            yield from self.ask_again()
 
     def state_body(self, event: events.Event) -> CommandGenerator[None]:
         """Upstream's body goes to the core; the client reads it from there."""

@@ -22,6 +22,8 @@ class Transaction:
     forward: Forward | None = None
     #: The body of an answer of cachy's, to be streamed.
     body: Body | None = None
+    #: Upstream's answer was none: it is to be asked once more.
+    again: bool = False
     #: Upstream's body on its way.
     streamed: Streamed | None = None
     #: What `flow.response` holds came from upstream, not from another addon.

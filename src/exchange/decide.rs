@@ -6,7 +6,7 @@ use crate::answer;
 use crate::cache_control::CacheControl;
 use crate::cache_status::{CacheStatus, Forwarded};
 use crate::coding;
-use crate::conditional::{PARTIAL, validators};
+use crate::conditional::PARTIAL;
 use crate::entry::{self, Entry, Found};
 use crate::error::Error;
 use crate::freshness::Terms;
@@ -134,15 +134,12 @@ impl Exchange {
         }
         let names = entry.record.selecting.iter().map(|(name, _)| name.clone());
         let names: Vec<String> = names.collect();
-        let validators = validators(&entry.record.headers);
         self.fallback = Fallback::Entry(entry);
         if let Some(step) = self.join(target, &names, now) {
             return step;
         }
-        let mut headers = self.whole(target);
-        for (name, value) in validators {
-            headers.push(name, value);
-        }
+        let headers = self.plain(target);
+        let headers = self.with_conditions(headers);
         self.storing = true;
         self.checking = true;
         self.forward(Some(headers))

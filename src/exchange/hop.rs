@@ -1,11 +1,11 @@
 //! Redirects to the thing itself, followed inside the proxy: what they lead to is fetched without a
 //! client and stored under the URL that was asked. Whoever asked waits for that.
 
+use super::check::Conditions;
 use super::share::without_client;
 use super::{Detached, Exchange, Fallback, Forward, Reply, Step};
 use crate::answer::{self, Answer};
 use crate::cache_status::CacheStatus;
-use crate::conditional::validators;
 use crate::entry::Entry;
 use crate::flights::Outcome;
 use crate::headers::Headers;
@@ -31,6 +31,9 @@ impl Exchange {
         work.status = self.status;
         work.storing = true;
         work.checking = self.checking;
+        if self.conditions == Conditions::Spent {
+            work.conditions = Conditions::Spent;
+        }
         if let Fallback::Entry(entry) = &self.fallback {
             work.fallback = Fallback::Entry(Entry {
                 record: entry.record.clone(),
@@ -55,7 +58,7 @@ impl Exchange {
 
     /// Sends the request for what a redirect leads to. `None`: it is another request.
     pub(super) fn ask_hop(&mut self, now: Millis) -> Option<Step> {
-        let host = self.hop.as_ref()?.target.authority().to_owned();
+        self.hop.as_ref()?;
         let target = self.target.clone()?;
         let (stored, store) = (!matches!(self.fallback, Fallback::None), &self.store);
         if stored && store.is_dead(&self.request.origin(), now) {
@@ -65,13 +68,8 @@ impl Exchange {
             return Some(Step::Answer(self.answer_failure(reason, now)));
         }
         self.sent_at = now;
-        let mut headers = self.whole(&target);
-        headers.set("Host", host);
-        if let Fallback::Entry(entry) = &self.fallback {
-            for (name, value) in validators(&entry.record.headers) {
-                headers.push(name, value);
-            }
-        }
+        let headers = self.plain(&target);
+        let headers = self.with_conditions(headers);
         Some(self.forward(Some(headers)))
     }
 
@@ -81,7 +79,7 @@ impl Exchange {
             return;
         };
         let media_type = headers.text("content-type");
-        let confirmed = status == 304 && self.checking;
+        let confirmed = status == 304 && self.conditions == Conditions::Sent;
         if !confirmed && (status != 200 || !redirect::is_the_file(target, media_type)) {
             self.not_the_thing();
         }

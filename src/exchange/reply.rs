@@ -1,13 +1,12 @@
 //! What to do with upstream's answer, or without one.
 
+use super::check::Conditions;
 use super::hold::{self, Hold};
-use super::{Confirm, Exchange, Fallback, Reply};
+use super::{Exchange, Fallback, Reply};
 use crate::answer::{self, Answer};
 use crate::body::Body;
 use crate::cache_status::{CacheStatus, Forwarded};
 use crate::coding;
-use crate::confirm::updated;
-use crate::entry::Entry;
 use crate::flight::{Flight, Storing};
 use crate::flights::Outcome;
 use crate::freshness::initial_age;
@@ -33,13 +32,16 @@ impl Exchange {
             Reply::Answer(answer) => self.count_answer(answer),
             Reply::Body { hold: None, .. } => self.count_body(),
             // What becomes of it isn't known yet.
-            Reply::Body { .. } | Reply::Wait(_) => {}
+            Reply::Body { .. } | Reply::Again(_) | Reply::Wait(_) => {}
         }
         reply
     }
 
     fn respond(&mut self, status: u16, headers: &Headers, multiplexed: bool, now: Millis) -> Reply {
-        let failing = status >= 500 || status == 429;
+        if let Some(again) = self.ask_plainly(status, headers, now) {
+            return again;
+        }
+        let failing = status >= 500 || status == 429 || self.is_no_answer(status);
         if !failing {
             self.store.answered(&self.request.origin());
         }
@@ -56,10 +58,10 @@ impl Exchange {
         self.look_at_thing(status, headers);
         // Of the conditions only ours went upstream.
         if status == 304
-            && self.checking
-            && let Fallback::Entry(entry) = std::mem::take(&mut self.fallback)
+            && self.conditions == Conditions::Sent
+            && let Some(answer) = self.confirmed(headers, now)
         {
-            return Reply::Answer(self.confirmed(entry, headers, now));
+            return Reply::Answer(answer);
         }
         let bodiless = self.request.is_bodiless(status);
         let told = headers.has("content-length") || headers.has("transfer-encoding");
@@ -105,24 +107,6 @@ impl Exchange {
             body,
             hold,
         }
-    }
-
-    /// The 304 to our own check.
-    fn confirmed(&mut self, mut entry: Entry, headers: &Headers, now: Millis) -> Answer {
-        self.status.forwarded_status = Some(304);
-        let age = initial_age(headers, now - self.sent_at, now);
-        self.confirm = Some(Confirm {
-            slot: entry.slot.clone(),
-            record: entry.record.clone(),
-            update: headers.clone(),
-            initial_age: age,
-            at: now,
-        });
-        entry.record.headers = updated(&entry.record.headers, headers);
-        entry.record.stored_at = now;
-        entry.record.initial_age = age;
-        let status = self.status;
-        self.answer(entry, status, now)
     }
 
     /// Decides what is stored, and begins to.

@@ -58,6 +58,7 @@ impl Exchange {
                 let streamed = Streamed::new(py, headers, body, hold)?;
                 Ok(Py::new(py, streamed)?.into_any())
             }
+            Reply::Again(forward) => Ok(Py::new(py, Forward::from(forward))?.into_any()),
             Reply::Wait(ticket) => Ok(Py::new(py, Ticket::from(ticket))?.into_any()),
         }
     }

@@ -1,7 +1,9 @@
 """Stored responses as if they had been fetched a while ago."""
 
 import re
+from email.utils import formatdate
 from pathlib import Path
+from time import time
 
 SECONDS = 10
 """Longer than what was just fetched is left alone."""
@@ -19,3 +21,8 @@ def a_while_ago(root: Path, seconds: int = SECONDS, of: str = "") -> None:
             text,
         )
         path.write_text(earlier)
+
+
+def at(seconds: int) -> str:
+    """The date in so many seconds."""
+    return formatdate(time() + seconds, usegmt=True)
