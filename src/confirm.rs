@@ -230,6 +230,7 @@ mod tests {
             decoded: false,
             label: false,
             unsettled: None,
+            bond: None,
             stored: Stored::Slash { body: Vec::new() },
         };
         let request = fields(&[("A", "x"), ("B", "y")]);
