@@ -245,7 +245,9 @@ impl Exchange {
         let Some(target) = &self.target else {
             return;
         };
-        let private = self.request.credential().is_some() || names_signature(target);
+        let private = self.request.credential().is_some()
+            || names_signature(target)
+            || self.store.unstorable(target).is_some();
         if !private && !self.is_detached() && !self.store.is_passive() {
             let accept = self.request.headers.text("accept");
             self.store

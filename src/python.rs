@@ -41,6 +41,7 @@ use crate::internal::host::PROXY;
 use crate::internal::{Host, token};
 use crate::lane::{Place, Start};
 use crate::ledger::{Ledger, RunId};
+use crate::local;
 use crate::options;
 use crate::store::Store;
 use crate::troubles::Board;
@@ -188,6 +189,10 @@ impl Cache {
         self.host.is_name(name)
     }
 
+    fn look_around(&self, py: Python<'_>) {
+        py.detach(|| self.store.look_around());
+    }
+
     fn settle(&self, py: Python<'_>) {
         if let Err(error) = py.detach(|| self.store.settled.settle(&self.store.tree)) {
             py.detach(|| log::debug!("{error}"));
@@ -244,6 +249,14 @@ fn join_siblings(py: Python<'_>, folder: PathBuf, number: u32, all: u32) -> PyRe
     })?)
 }
 
+/// This machine's names and the addresses of its interfaces.
+#[pyfunction]
+fn this_machine() -> (Vec<String>, Vec<String>) {
+    let machine = local::machine();
+    let addresses = machine.addresses().iter().map(ToString::to_string);
+    (machine.names().to_vec(), addresses.collect())
+}
+
 /// The system's bundle of root certificates, where one is found.
 #[pyfunction]
 fn system_ca_bundle() -> Option<PathBuf> {
@@ -268,6 +281,7 @@ mod _core {
     #[pymodule_export]
     use super::{
         default_directory, join_siblings, parse_max_size, parse_size, parse_span, system_ca_bundle,
+        this_machine,
     };
 
     #[cfg(target_os = "linux")]

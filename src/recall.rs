@@ -40,9 +40,23 @@ struct Shelves {
     bytes: usize,
     old: Shelf,
     going: Option<IntoIter<Box<[u8]>, Arc<Known>>>,
+    /// What they were learned under.
+    generation: u64,
 }
 
 impl Recall {
+    /// Forgets everything where it was learned under another generation: a host may be this machine by
+    /// now, see [`crate::local`].
+    pub fn keep_up(&self, generation: u64) {
+        let mut shelves = self.0.lock();
+        if shelves.generation != generation {
+            *shelves = Shelves {
+                generation,
+                ..Shelves::default()
+            };
+        }
+    }
+
     /// What is remembered under a key; it has to be proven.
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<Arc<Known>> {

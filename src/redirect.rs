@@ -13,6 +13,7 @@ pub use signed::{is_signed, looks_signed};
 use crate::headers::Headers;
 use crate::key::{Scheme, Target};
 use crate::link::is_redirect;
+use crate::local;
 use crate::suffix::names_file;
 
 /// After this many redirects the chain is given up.
@@ -56,6 +57,10 @@ pub fn hop(asked: &Target, last: Option<&Hop>, status: u16, response: &Headers) 
     let own = origin_form(asked);
     let (from, base) = last.map_or((asked, &own), |last| (&last.target, &last.path));
     let (target, path) = resolve(from, base, response.get("location")?)?;
+    if local::unstorable(target.host(), &local::machine()).is_some() {
+        // What this machine can reach there is nobody's business, least of all for everybody.
+        return None;
+    }
     let insecure = from.scheme() == Scheme::Https && target.scheme() == Scheme::Http;
     // http to https of the same URL is a matter between client and origin.
     let alike = target.with_scheme(asked.scheme());

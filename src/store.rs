@@ -16,6 +16,7 @@ use crate::headers::Headers;
 use crate::key::{Scheme, Target};
 use crate::last_use::LastUse;
 use crate::layout::{RelPath, path_of};
+use crate::local;
 use crate::meta::{Meta, Millis, Record};
 use crate::misses::Misses;
 use crate::origins::Origins;
@@ -129,6 +130,20 @@ impl Store {
     #[must_use]
     pub fn is_passive(&self) -> bool {
         self.passive
+    }
+
+    /// Why nothing of a host is ever stored, nor answered from what once was: see
+    /// [`local::unstorable`].
+    #[must_use]
+    pub fn unstorable(&self, target: &Target) -> Option<&'static str> {
+        local::unstorable(target.host(), &self.look_around())
+    }
+
+    /// This machine as it is now; what was learned of the tree when it was another is forgotten.
+    pub fn look_around(&self) -> Arc<local::Machine> {
+        let machine = local::machine();
+        self.recall.keep_up(machine.generation);
+        machine
     }
 
     /// Something begins that may wait for the disk while it holds locks; over when it is dropped.

@@ -141,6 +141,11 @@ class Cache:
         the system has been started anew. Belongs in a thread. Never fails.
         """
 
+    def look_around(self) -> None:
+        """Learns this machine's names and addresses anew, and forgets what was remembered of the tree
+        where they are others. Belongs in a thread. Never fails.
+        """
+
     @property
     def crowded(self) -> bool:
         """Whether `make_room` has something to do: the tree is larger than ``max_size``, or was
@@ -1121,6 +1126,11 @@ def default_directory() -> str:
 
 def system_ca_bundle() -> str | None:
     """The system's bundle of root certificates, where one is found."""
+
+def this_machine() -> tuple[list[str], list[str]]:
+    """This machine's names, its own before others that mean loopback here, and the addresses of its
+    interfaces.
+    """
 
 def enter_namespaces(user: bool) -> None:
     """Moves this process, which must have one thread, to a network and a mount namespace of its own.

@@ -23,3 +23,4 @@ async def keep(cache: Callable[[], Cache | None]) -> None:
         if (current := cache()) is not None:
             await asyncio.to_thread(current.save_stats)
             await asyncio.to_thread(current.settle)
+            await asyncio.to_thread(current.look_around)

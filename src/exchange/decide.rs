@@ -106,6 +106,10 @@ impl Exchange {
     }
 
     fn stored(&mut self, entry: Entry, target: &Target, now: Millis) -> Step {
+        if self.store.unstorable(target).is_some() {
+            // It was stored when the host was another machine, or by an older cachy.
+            return self.missing(target, &[], now);
+        }
         let meanwhile = self.fetched_meanwhile(&entry.record);
         let terms = Terms::of(&entry.record, target);
         let why = match self
@@ -147,7 +151,9 @@ impl Exchange {
 
     fn missing(&mut self, target: &Target, names: &[String], now: Millis) -> Step {
         let head = self.request.is_head();
-        if self.credential().is_some() && matches!(self.fallback, Fallback::Entry(_)) {
+        let unstorable = self.store.unstorable(target);
+        let theirs = unstorable.is_some() || self.credential().is_some();
+        if theirs && matches!(self.fallback, Fallback::Entry(_)) {
             self.fallback = Fallback::None;
         }
         if self.settings.mode == Mode::Offline {
@@ -163,8 +169,8 @@ impl Exchange {
             let status = CacheStatus::default().detail("only-if-cached");
             return Step::Answer(answer::text(504, "not in the cache\n", head, status));
         }
-        if let Some(who) = self.credential() {
-            return self.pass(Forwarded::Bypass, Some(who));
+        if let Some(why) = unstorable.or_else(|| self.credential()) {
+            return self.pass(Forwarded::Bypass, Some(why));
         }
         if redirect::names_signature(target) {
             // It is good for one client and for minutes, and as a key for nobody.

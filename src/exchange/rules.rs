@@ -131,6 +131,9 @@ impl Rules<'_> {
             Found::PlacedStatus(link) => Some((answer::placed_status(link, head, hit), None)),
             Found::PlacedIndex => Some((answer::slash(target, head, hit), None)),
             Found::Stored(entry) => {
+                if self.store.unstorable(target).is_some() {
+                    return None;
+                }
                 let terms = Terms::of(&entry.record, target);
                 let Plan::Serve(status) = self.plan(&entry.record, &terms, target, None, now)
                 else {
