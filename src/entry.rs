@@ -10,7 +10,7 @@ use crate::layout::{RelPath, path_of};
 use crate::link::StatusLink;
 use crate::meta::{Meta, Record, Stored};
 use crate::owner::{Owner, owner};
-use crate::select;
+use crate::select::{self, Fitness};
 use crate::storable::leads_back;
 use crate::store::Store;
 use crate::tree::{Lying, Stat};
@@ -22,7 +22,7 @@ pub enum Found {
     Nothing {
         /// Something is stored for other request fields: the names of those, where it is so.
         vary: Option<Vec<String>>,
-        /// And that is still something that the request takes.
+        /// And the best of that is still something that the request takes.
         other: Option<Box<Entry>>,
         /// `NAME/index.html` is there: the answer is a redirect where upstream can't be asked.
         index: bool,
@@ -80,16 +80,27 @@ pub fn find(store: &Store, target: &Target, request: &Headers, patient: bool) ->
     if select::matches(&entry.record, target, request) {
         return Ok(Found::Stored(entry));
     }
-    if let Some(found) = find_variant(store, target, request, &rel, patient)? {
+    let names = entry.record.selecting.iter().map(|(name, _)| name.clone());
+    let names = names.collect();
+    let mut other = None;
+    stand_in(&mut other, entry, target, request);
+    if let Some(found) = find_variant(store, target, request, &rel, patient, &mut other)? {
         return Ok(found);
     }
-    let other = select::is_acceptable(&entry.record, target, request);
-    let names = entry.record.selecting.iter();
     Ok(Found::Nothing {
-        vary: Some(names.map(|(name, _)| name.clone()).collect()),
-        other: other.then(|| Box::new(entry)),
+        vary: Some(names),
+        other: other.map(|(_, entry)| Box::new(entry)),
         index: false,
     })
+}
+
+/// Keeps an entry that was selected by other fields where none before did better for the request.
+fn stand_in(best: &mut Option<(Fitness, Entry)>, entry: Entry, target: &Target, request: &Headers) {
+    if let Some(fitness) = select::fitness(&entry.record, target, request)
+        && best.as_ref().is_none_or(|(best, _)| fitness > *best)
+    {
+        *best = Some((fitness, entry));
+    }
 }
 
 /// What the nominal path of a URL has for it, whatever else a request says.
@@ -161,6 +172,7 @@ fn find_variant(
     request: &Headers,
     rel: &RelPath,
     patient: bool,
+    other: &mut Option<(Fitness, Entry)>,
 ) -> Result<Option<Found>> {
     let names = Meta::load(&store.tree, rel)?.map_or_else(Vec::new, |meta| meta.variants);
     for name in names {
@@ -195,9 +207,14 @@ fn find_variant(
             }
             Lying::Nothing | Lying::Folder => continue,
         };
-        if answers_target(&record, target) && select::matches(&record, target, request) {
-            return Ok(Some(Found::Stored(Entry { record, file, slot })));
+        if !answers_target(&record, target) {
+            continue;
         }
+        let entry = Entry { record, file, slot };
+        if select::matches(&entry.record, target, request) {
+            return Ok(Some(Found::Stored(entry)));
+        }
+        stand_in(other, entry, target, request);
     }
     Ok(None)
 }

@@ -83,6 +83,8 @@ pub enum Step {
 pub struct Forward {
     /// The fields to send, where they aren't the client's own.
     pub headers: Option<Headers>,
+    /// What may be stored is asked for in the spelling of its key: the authority, and the origin-form.
+    pub spelling: Option<(String, String)>,
     /// Seconds for a connection, then for the head where something stored is the fallback.
     pub deadlines: Option<(f64, Option<f64>)>,
 }

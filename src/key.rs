@@ -205,6 +205,14 @@ impl Target {
         self.query.as_deref()
     }
 
+    /// Path and query, as a request line has them (RFC 9112 section 3.2.1).
+    pub fn origin_form(&self) -> String {
+        match &self.query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.clone(),
+        }
+    }
+
     /// The whole URL; `parse` gives this target back.
     pub fn url(&self) -> String {
         let mut url = format!("{}://{}{}", self.scheme.as_str(), self.authority, self.path);

@@ -25,7 +25,8 @@
 //!    reads along while it grows ([`growing`], [`pipe`]); what another process fetches is a flight, too ([`abroad`]). Who waits holds a ticket that the next change rings ([`wake`]). A range of what isn't there has the whole
 //!    fetched behind it, by an exchange without a client.
 //! 6. **Upstream.** Otherwise the request goes on, with validators of our own or with none, in a
-//!    coding that can be stored ([`coding`]). [`origins`] remembers which origin is dead.
+//!    coding that can be stored ([`coding`]), in one spelling and without what would make the answer
+//!    another client's ([`asking`]). [`origins`] remembers which origin is dead.
 //! 7. **Response.** A redirect to the thing itself is followed ([`redirect`], [`suffix`]).
 //!    [`storable`] decides what is stored. A [`flight`] takes the body as it arrives: to a file
 //!    under `.cachy/tmp` (by a [`writer`], made ahead as `spare`), from which every client reads at its own pace.
@@ -54,6 +55,7 @@
 
 pub mod abroad;
 pub mod answer;
+pub mod asking;
 pub mod body;
 pub mod budget;
 pub mod cache_control;

@@ -54,7 +54,7 @@ pub fn hop(asked: &Target, last: Option<&Hop>, status: u16, response: &Headers) 
     if !is_redirect(status) || count > MOST {
         return None;
     }
-    let own = origin_form(asked);
+    let own = asked.origin_form();
     let (from, base) = last.map_or((asked, &own), |last| (&last.target, &last.path));
     let (target, path) = resolve(from, base, response.get("location")?)?;
     if local::unstorable(target.host(), &local::machine()).is_some() {
@@ -190,12 +190,4 @@ fn sendable(bytes: &[u8]) -> String {
         }
     }
     text
-}
-
-/// The path and query of a target, as a request line has them.
-fn origin_form(target: &Target) -> String {
-    match target.query() {
-        Some(query) => format!("{}?{query}", target.path()),
-        None => target.path().to_owned(),
-    }
 }

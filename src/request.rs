@@ -40,13 +40,12 @@ impl Request {
     /// A plain GET of a URL, as a client of a proxy over HTTP/1.1 sends it.
     #[must_use]
     pub fn get(target: &Target, headers: Headers) -> Self {
-        let query = target.query().map_or_else(String::new, |q| format!("?{q}"));
         Self {
             method: "GET".to_owned(),
             scheme: target.scheme(),
             host: target.host().to_owned(),
             port: target.port(),
-            path: format!("{}{query}", target.path()).into_bytes(),
+            path: target.origin_form().into_bytes(),
             headers,
             authority: None,
             sni: None,

@@ -1,13 +1,18 @@
-//! Which stored variant answers a request: `Vary` (RFC 9111 section 4.1), with the one case that
-//! origins keep to themselves, a Python index that is HTML or JSON as `Accept` says.
+//! Which stored variant answers a request: `Vary` (RFC 9111 section 4.1), and what registries select
+//! by without saying so.
+
+mod standing_in;
+mod undeclared;
 
 use sha2::{Digest, Sha256};
 
+use crate::asking;
 use crate::headers::Headers;
 use crate::hex::hex;
 use crate::key::Target;
 use crate::meta::Record;
-use crate::shape;
+
+pub use self::standing_in::{Fitness, fitness};
 
 /// The fields that a response was selected by, with the request's normalised values. `None` for
 /// `Vary: *`, which no request matches.
@@ -15,6 +20,7 @@ use crate::shape;
 pub fn selecting(
     target: &Target,
     request: &Headers,
+    status: u16,
     response: &Headers,
 ) -> Option<Vec<(String, String)>> {
     let vary = response.list("vary").to_ascii_lowercase();
@@ -23,8 +29,8 @@ pub fn selecting(
         .map(str::trim)
         .filter(|n| !n.is_empty())
         .collect();
-    if shape::is_simple(target) {
-        names.push("accept");
+    for name in undeclared::by_response(target, status, response) {
+        names.push(name);
     }
     names.sort_unstable();
     names.dedup();
@@ -33,6 +39,9 @@ pub fn selecting(
     }
     // Codings are matched by what was stored, see `matches`.
     names.retain(|name| *name != "accept-encoding");
+    if undeclared::is_named(target, status) {
+        names.retain(|name| *name != "accept");
+    }
     let values = names.iter().map(|name| {
         let value = normalised(target, request, name);
         ((*name).to_owned(), value)
@@ -41,12 +50,12 @@ pub fn selecting(
 }
 
 /// The normalised values that a request has for the fields that its URL is known to be selected by:
-/// those of `names`, and `Accept` for a Python index.
+/// those of `names`, and those that nobody declares.
 #[must_use]
 pub fn known(target: &Target, request: &Headers, names: &[String]) -> Vec<(String, String)> {
     let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
-    if shape::is_simple(target) && !names.contains(&"accept") {
-        names.push("accept");
+    if let Some(name) = undeclared::by_url(target).filter(|name| !names.contains(name)) {
+        names.push(name);
     }
     let values = names.iter().map(|name| {
         let value = normalised(target, request, name);
@@ -65,42 +74,13 @@ pub fn has(values: &[(String, String)], target: &Target, request: &Headers) -> b
 /// Whether a stored response answers this request.
 #[must_use]
 pub fn matches(record: &Record, target: &Target, request: &Headers) -> bool {
-    is_readable(record, request) && is_selected(record, target, request, |_| true)
+    is_readable(record, request) && has(&record.selecting, target, request)
 }
 
 /// Whether the client can decode what is stored.
 fn is_readable(record: &Record, request: &Headers) -> bool {
     let coding = record.headers.list("content-encoding");
     coding.is_empty() || record.label || accepts_coding(request, &coding)
-}
-
-/// Whether the request has the values that the response was selected by, of those fields that count.
-fn is_selected(
-    record: &Record,
-    target: &Target,
-    request: &Headers,
-    counts: impl Fn(&str) -> bool,
-) -> bool {
-    let mut fields = record.selecting.iter().filter(|(name, _)| counts(name));
-    fields.all(|(name, value)| normalised(target, request, name) == *value)
-}
-
-/// Whether a stored response that was selected by another `Accept` is still one that this request
-/// takes (RFC 9110 section 12.5.1): better than nothing where upstream can't be asked.
-#[must_use]
-pub fn is_acceptable(record: &Record, target: &Target, request: &Headers) -> bool {
-    let media_type = record.headers.text("content-type").unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default();
-    let essence = essence.trim().to_ascii_lowercase();
-    let family = essence.split('/').next().unwrap_or_default();
-    let accepted = weighted(&request.list("accept"));
-    let quality = [&essence, &format!("{family}/*"), "*/*"]
-        .into_iter()
-        .find_map(|range: &str| accepted.iter().find(|(name, _)| name == range))
-        .map_or(0.0, |(_, quality)| *quality);
-    (accepted.is_empty() || quality > 0.0)
-        && is_readable(record, request)
-        && is_selected(record, target, request, |name| name != "accept")
 }
 
 /// Names a variant: 16 hex digits over what it was selected by.
@@ -115,8 +95,12 @@ pub fn variant_name(selecting: &[(String, String)], coding: &str) -> String {
 }
 
 fn normalised(target: &Target, request: &Headers, name: &str) -> String {
-    if name == "accept" && shape::is_simple(target) {
-        return simple_type(&request.list("accept")).to_owned();
+    if let Some(value) = undeclared::value(target, request, name) {
+        return value;
+    }
+    if asking::reroutes(name.as_bytes()) {
+        // It is never sent.
+        return String::new();
     }
     // Space around commas means nothing in a list (RFC 9110 section 5.6.1).
     let value = request.list(name);
@@ -126,26 +110,6 @@ fn normalised(target: &Target, request: &Headers, name: &str) -> String {
         .filter(|p| !p.is_empty())
         .collect();
     parts.join(", ")
-}
-
-/// What of a Python index an `Accept` field wants most (PEP 691); HTML where it says nothing.
-fn simple_type(accept: &str) -> &'static str {
-    let (mut json, mut html) = (0.0, 0.0);
-    for (range, quality) in weighted(accept) {
-        let best = match range.as_str() {
-            "application/vnd.pypi.simple.v1+json" | "application/vnd.pypi.simple.latest+json" => {
-                &mut json
-            }
-            "application/vnd.pypi.simple.v1+html"
-            | "application/vnd.pypi.simple.latest+html"
-            | "text/html"
-            | "text/*"
-            | "*/*" => &mut html,
-            _ => continue,
-        };
-        *best = quality.max(*best);
-    }
-    if json > html { "json" } else { "html" }
 }
 
 /// Whether `Accept-Encoding` takes every coding of a `Content-Encoding` list (RFC 9110 section
@@ -189,24 +153,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn which_index_a_client_wants() {
-        let pip = "application/vnd.pypi.simple.v1+json, \
-                   application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01";
-        let uv = "application/vnd.pypi.simple.v1+json, \
-                  application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01";
-        assert_eq!(simple_type(pip), "json");
-        assert_eq!(simple_type(uv), "json");
-        for html in [
-            "",
-            "*/*",
-            "text/html",
-            "application/vnd.pypi.simple.v1+json;q=0, */*",
-        ] {
-            assert_eq!(simple_type(html), "html", "{html}");
-        }
-    }
-
-    #[test]
     fn codings() {
         let asks = |value: &str| Headers(vec![(b"Accept-Encoding".to_vec(), value.into())]);
         assert!(accepts_coding(&asks("gzip, br"), "gzip"));
@@ -226,9 +172,9 @@ mod tests {
             b"Accept".to_vec(),
             b"application/vnd.pypi.simple.v1+json".to_vec(),
         )]);
-        let found = selecting(&target, &request, &Headers::default()).unwrap();
+        let found = selecting(&target, &request, 200, &Headers::default()).unwrap();
         assert_eq!(found, [("accept".to_owned(), "json".to_owned())]);
         let any = Headers(vec![(b"Vary".to_vec(), b"Accept, *".to_vec())]);
-        assert_eq!(selecting(&target, &request, &any), None);
+        assert_eq!(selecting(&target, &request, 200, &any), None);
     }
 }

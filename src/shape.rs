@@ -51,7 +51,7 @@ pub fn is_index(target: &Target) -> bool {
         || is_sparse_crate_index(folders, name)
 }
 
-/// `/simple/` and `/simple/NAME/`, below whatever prefix: a Python index (PEP 503 and 691), which
+/// `/simple/` and `/simple/NAME/`, devpi's `/+simple/` too, below whatever prefix: a Python index (PEP 503 and 691), which
 /// is HTML or JSON as the client likes, whether the origin says `Vary` or not.
 #[must_use]
 pub fn is_simple(target: &Target) -> bool {
@@ -61,7 +61,7 @@ pub fn is_simple(target: &Target) -> bool {
             .len()
             .checked_sub(back)
             .and_then(|at| segments.get(at))
-            .is_some_and(|s| *s == "simple")
+            .is_some_and(|s| matches!(*s, "simple" | "+simple"))
     };
     let last = segments.last().copied().unwrap_or_default();
     named(1) || (named(2) && !last.contains('.')) || (named(3) && last.is_empty())

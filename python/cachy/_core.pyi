@@ -393,6 +393,14 @@ class Forward:
         """The fields to send; ``None`` for the client's own."""
 
     @property
+    def spelling(self) -> tuple[bytes, bytes] | None:
+        """Authority and origin-form of what is asked for, where they aren't the client's own."""
+
+    @property
+    def stores(self) -> bool:
+        """Whether what comes may be stored."""
+
+    @property
     def deadlines(self) -> tuple[float, float | None] | None:
         """Seconds for the connection, and for the head where there is something to fall back to."""
 

@@ -152,7 +152,7 @@ class Cachy:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Lets uploads stream: what isn't GET or HEAD passes through, or is for the proxy itself."""
         self.runs.note(flow)
-        if flow.request.method in ("GET", "HEAD") or flow.response or self.cache is None:
+        if flow.request.data.method in (b"GET", b"HEAD") or flow.response or self.cache is None:
             return
         if not is_web(flow.request):
             return
@@ -205,6 +205,10 @@ class Cachy:
         flow.request.data.host = transaction.exchange.host
         if step.headers is not None:
             flow.request.headers = http.Headers(step.headers)
+        if step.spelling is not None:
+            authority, flow.request.data.path = step.spelling
+            # Where it is empty, the Host field says it.
+            flow.request.data.authority = flow.request.data.authority and authority
 
     async def settle(
         self, transaction: Transaction, mode: ProxyMode, step: Answer | Forward | Pause | Ticket

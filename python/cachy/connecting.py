@@ -97,6 +97,12 @@ class ConnectingStream(SendingStream):
             yield SendHttp(head, self.context.server)
             yield SendHttp(RequestEndOfMessage(self.stream_id), self.context.server)
 
+    def stores(self) -> bool:
+        """Whether what it fetches may be stored."""
+        transaction = self.transaction
+        forward = None if transaction is None else transaction.forward
+        return forward is not None and forward.stores
+
     def be_patient(self) -> CachyAlarmHook | None:
         """The command that ends the wait for a connection in time, which begins."""
         if self.patience is None or self.deadline is not None:

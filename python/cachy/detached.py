@@ -73,6 +73,7 @@ class Detached(server.ConnectionHandler):
         super().__init__(context)
         flow = http.HTTPFlow(client, context.server, live=True)
         flow.is_replay = "request"
+        path = request.path if forward.spelling is None else forward.spelling[1]
         headers = request.headers if forward.headers is None else forward.headers
         flow.request = http.Request(
             host=request.host,
@@ -80,7 +81,7 @@ class Detached(server.ConnectionHandler):
             method=b"GET",
             scheme=request.scheme.encode(),
             authority=b"",
-            path=request.path,
+            path=path,
             http_version=b"HTTP/1.1",
             headers=http.Headers(headers),
             content=b"",

@@ -21,7 +21,7 @@ from cachy.receiving import ReceivingStream
 from cachy.sending import Shared, WindowOpened
 from cachy.straight import StraightStream
 from cachy.stream import CachyStream
-from cachy.upstream import adopt
+from cachy.upstream import adopt, unclean
 
 
 def take_over(nextlayer: layer.NextLayer, shared: Shared, lanes: Lanes) -> None:
@@ -103,6 +103,8 @@ class CachyHttpLayer(layers.HttpLayer):
         }
         for connection in hidden:
             del self.connections[connection]
+        if unclean and reuse:
+            reuse = self.put_first(event)
         yield from super().get_connection(event, reuse=reuse)
         self.connections.update(hidden)
         # Most find a connection that is free, and need no deadline.
@@ -110,6 +112,22 @@ class CachyHttpLayer(layers.HttpLayer):
         if isinstance(waiting, Stream) and (deadline := waiting.be_patient()) is not None:
             self.command_sources[deadline] = waiting
             yield deadline
+
+    def put_first(self, event: GetHttpConnection) -> bool:
+        """Has what may be stored go over a clean connection, and leaves those to it. Returns whether any
+        may be used again.
+        """
+        waiting = self.command_sources[event]
+        stores = isinstance(waiting, Stream) and waiting.stores()
+        found = [c for c in self.connections if event.connection_spec_matches(c)]
+        found.sort(key=lambda connection: (connection in unclean) == stores)
+        for connection in found:
+            self.connections[connection] = self.connections.pop(connection)
+        return not stores or any(c not in unclean and self.is_usable(c) for c in found)
+
+    def is_usable(self, connection: Connection) -> bool:
+        """Whether mitmproxy would take it for another request."""
+        return connection.connected or connection in self.waiting_for_establishment
 
     def is_hopeless(self, connection: Connection) -> bool:
         """Whether it has failed, or somebody stopped waiting for it, or on it."""

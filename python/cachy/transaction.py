@@ -94,7 +94,8 @@ def request_of(flow: http.HTTPFlow, *, own: bool, straight: bool = False) -> Req
     request = flow.request
     upgrade = request.headers.get("upgrade", "").lower()
     return Request(
-        method=request.method,
+        # As it is: methods are case-sensitive (RFC 9110 section 9.1).
+        method=request.data.method.decode("ascii", "replace"),
         scheme=request.scheme,
         host=request.host,
         port=request.port,
@@ -105,10 +106,16 @@ def request_of(flow: http.HTTPFlow, *, own: bool, straight: bool = False) -> Req
         mode=flow.client_conn.proxy_mode.type_name,
         own=own,
         straight=straight,
-        special=bool(request.raw_content) or upgrade not in ("", "h2c"),
+        special=has_body(request) or upgrade not in ("", "h2c"),
         multiplexed=is_multiplexed(request),
         old=request.http_version in ("HTTP/1.0", "HTTP/0.9"),
     )
+
+
+def has_body(request: http.Request) -> bool:
+    """Whether a request is more than a head."""
+    # One that is streamed has no content yet.
+    return bool(request.raw_content or request.trailers or request.stream)
 
 
 def is_multiplexed(request: http.Request) -> bool:

@@ -3,9 +3,11 @@
 import re
 from copy import copy
 from typing import Any
+from weakref import WeakSet
 
 import h2.events
 from mitmproxy import http
+from mitmproxy.connection import Connection
 from mitmproxy.proxy import events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
@@ -21,6 +23,14 @@ from mitmproxy.proxy.layers.http._http2 import Http2Client, StreamState
 from cachy.downstream import DownstreamHttp1
 from cachy.trailers import WithoutTrailers
 
+#: HTTP/1 connections on which something went that an origin may have taken for more or for less than
+#: one request: what comes next on them may be the answer to another one.
+unclean: "WeakSet[Connection]" = WeakSet()
+#: What of a field is read in one way only (RFC 9112 sections 5.1 and 5.2).
+NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+BREAK = re.compile(rb"[\r\n\0]")
+#: What ends a request target somewhere (RFC 9112 section 3).
+SPACE = re.compile(rb"[\0-\x20\x7f]")
 #: The head of an interim response (RFC 9110 section 15.2), but for a switch of protocols.
 INTERIM = re.compile(rb"HTTP/1\.[0-9] 1(?!01)[0-9]{2}[ \r\n]")
 
@@ -43,6 +53,10 @@ class UpstreamHttp1(WithoutTrailers, Http1Client):
         """As the original, which has no trailers, and no end for a body of HTTP/2 without a length (RFC
         9112 section 6.3).
         """
+        if isinstance(event, RequestHeaders):
+            if not is_plain(event):
+                unclean.add(self.conn)
+            event = in_our_version(event)
         if isinstance(event, RequestHeaders) and not (event.end_stream or is_framed(event.request)):
             request = event.request.copy()
             request.headers["Transfer-Encoding"] = "chunked"
@@ -96,6 +110,28 @@ class UpstreamHttp2(Http2Client):
             self.their_stream_id[-waiting] = waiting
             yield ReceiveHttp(Unanswered(-waiting, msg, ResponseProtocolError.code))
         self.stream_queue.clear()
+
+
+def is_plain(event: RequestHeaders) -> bool:
+    """Whether a request is nothing but a head that everybody reads alike (RFC 9112 section 11.2)."""
+    request = event.request
+    return (
+        event.end_stream
+        and request.data.method in (b"GET", b"HEAD")
+        and not any(name in request.headers for name in ("upgrade", "transfer-encoding"))
+        and request.headers.get("content-length", "0") == "0"
+        and not any(SPACE.search(text) for text in (request.data.path, request.data.authority))
+        and all(NAME.fullmatch(n) and not BREAK.search(v) for n, v in request.headers.fields)
+    )
+
+
+def in_our_version(event: RequestHeaders) -> RequestHeaders:
+    """A request of HTTP/1.0 as one of ours (RFC 9110 section 2.5): the answer may be for others."""
+    if event.request.http_version != "HTTP/1.0" or "host" not in event.request.headers:
+        return event
+    request = event.request.copy()
+    request.http_version = "HTTP/1.1"
+    return RequestHeaders(event.stream_id, request, event.end_stream, event.replay_flow)
 
 
 def is_framed(request: http.Request) -> bool:

@@ -3,6 +3,7 @@
 use super::rules::Plan;
 use super::{Exchange, Fallback, Forward, Step};
 use crate::answer;
+use crate::asking;
 use crate::cache_control::CacheControl;
 use crate::cache_status::{CacheStatus, Forwarded};
 use crate::coding;
@@ -209,25 +210,32 @@ impl Exchange {
         } else {
             (CONNECT, Some(HEAD))
         };
+        let target = self.target.as_ref();
+        // What a redirect leads to is asked for as the origin spelt it: a signature may depend on it.
+        let keyed = headers.is_some() && self.hop.is_none();
+        let spelling = target.filter(|_| keyed).map(|target| {
+            let authority = target.authority().to_owned();
+            (authority, target.origin_form())
+        });
         Step::Forward(Forward {
             headers,
+            spelling,
             deadlines: self.target.is_some().then_some(deadlines),
         })
     }
 
     /// The request's fields, asking for the whole in a coding that we can store.
     pub(super) fn whole(&mut self, target: &Target) -> Headers {
+        // Not in the copy alone: what is stored was selected by what was sent.
+        asking::strip(&mut self.request.headers);
         let mut headers = self.request.headers.clone();
-        // An offer to change to h2c would be taken up by an origin, and not by us; what is said to a
-        // proxy is for us.
-        let ours = [
-            "upgrade",
-            "http2-settings",
-            "proxy-authorization",
-            "proxy-connection",
-        ];
-        for name in PARTIAL.into_iter().chain(ours) {
+        for name in PARTIAL {
             headers.remove(name);
+        }
+        headers.remove("host");
+        if self.request.authority.is_none() || !self.request.multiplexed {
+            let host = target.authority().as_bytes().to_vec();
+            headers.0.insert(0, (b"Host".to_vec(), host));
         }
         self.coding = coding::asked_upstream(&self.request.headers, target);
         if let Some(coding) = self.coding {

@@ -139,7 +139,7 @@ impl Exchange {
             stored.remove("content-encoding");
         }
         let codings = stored.list("content-encoding");
-        let selecting = select::selecting(target, &self.request.headers, headers);
+        let selecting = select::selecting(target, &self.request.headers, status, headers);
         let mut asked = Headers::default();
         if let Some(coding) = self.coding {
             asked.push("Accept-Encoding", coding);

@@ -1,6 +1,7 @@
 //! One fetch for many: leading a flight, waiting for one, and reading along while a body grows.
 
 use super::{Detached, Exchange, Fallback, Forward, Sharing, Step};
+use crate::asking;
 use crate::cache_status::{CacheStatus, Forwarded};
 use crate::conditional::PARTIAL;
 use crate::flight::Flight;
@@ -18,18 +19,6 @@ use crate::way::Way;
 const FAR: u64 = 8 << 20;
 /// A fetch that nobody waits for is finished if no more than so many bytes are missing.
 const LITTLE: u64 = 1 << 20;
-/// Fields of a request that mean its own connection (RFC 9110 section 7.6.1), or a client.
-const CONNECTION: [&str; 9] = [
-    "connection",
-    "proxy-connection",
-    "proxy-authorization",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];
 
 impl Exchange {
     /// Whether it fetches for everybody.
@@ -291,7 +280,9 @@ impl Exchange {
 pub(super) fn without_client(request: &Request, target: Option<&Target>) -> Request {
     let mut request = request.clone();
     "GET".clone_into(&mut request.method);
-    for name in PARTIAL.into_iter().chain(CONNECTION) {
+    asking::strip(&mut request.headers);
+    request.headers.remove("connection");
+    for name in PARTIAL {
         request.headers.remove(name);
     }
     if let Some(target) = target {

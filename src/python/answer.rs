@@ -27,6 +27,7 @@ pub(super) enum Pause {
 #[pyclass(frozen, module = "cachy._core")]
 pub(super) struct Forward {
     headers: Option<Fields>,
+    spelling: Option<(String, String)>,
     deadlines: Option<(f64, Option<f64>)>,
 }
 
@@ -34,6 +35,7 @@ impl From<exchange::Forward> for Forward {
     fn from(forward: exchange::Forward) -> Self {
         Self {
             headers: forward.headers.map(|h| h.0),
+            spelling: forward.spelling,
             deadlines: forward.deadlines,
         }
     }
@@ -44,6 +46,17 @@ impl Forward {
     #[getter]
     fn headers(&self, py: Python<'_>) -> Option<Vec<(Py<PyBytes>, Py<PyBytes>)>> {
         self.headers.as_ref().map(|fields| pairs(py, fields))
+    }
+
+    #[getter]
+    fn spelling(&self) -> Option<(&[u8], &[u8])> {
+        let spelling = self.spelling.as_ref();
+        spelling.map(|(authority, path)| (authority.as_bytes(), path.as_bytes()))
+    }
+
+    #[getter]
+    fn stores(&self) -> bool {
+        self.headers.is_some()
     }
 
     #[getter]

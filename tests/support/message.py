@@ -83,6 +83,8 @@ class Request:
     sni: str | None
     connection: int
     """Number of the connection that carried it."""
+    authority: str = ""
+    """The host as it was spelt."""
 
     def header(self, name: str) -> str | None:
         """All values of one header, joined; None where there is none."""

@@ -43,6 +43,8 @@ class Origin(Routes):
         """Hosts (as SNI) that offer HTTP/2."""
         self.untrusted_hosts: set[str] = set()
         """Hosts whose certificate comes from a CA that nobody trusts."""
+        self.careless_hosts: set[str] = set()
+        """Hosts that don't read bodies, and take what is in them for the next request."""
 
     def start(self) -> Self:
         """Listen."""
@@ -92,6 +94,7 @@ class Origin(Routes):
         self.accepted = 0
         self.http2_hosts.clear()
         self.untrusted_hosts.clear()
+        self.careless_hosts.clear()
 
     def stop_listening(self) -> None:
         """Be dead: refuse connections and cut those that live."""
@@ -160,7 +163,8 @@ class Origin(Routes):
         self.accepted += 1
         tls = writer.get_extra_info("ssl_object")
         sni = self._sni.get(tls) if tls else None
-        peer = Peer(reader, writer, scheme, sni, next(self._numbers))
+        number = next(self._numbers)
+        peer = Peer(reader, writer, scheme, sni, number, self.careless_hosts)
         task = asyncio.current_task()
         assert task is not None
         self._peers[task] = peer

@@ -3,7 +3,7 @@
 import asyncio
 import http
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from .answer import BODILESS
@@ -30,6 +30,8 @@ class Peer:
     scheme: str
     sni: str | None
     number: int
+    careless: Collection[str] = ()
+    """See `Origin.careless_hosts`."""
 
 
 class Http1Reply(Reply):
@@ -127,8 +129,9 @@ async def _read_request(peer: Peer) -> Request:
     for line in lines:
         name, _, value = line.partition(":")
         headers.append((name, value.strip()))
-    body = await _read_body(peer.reader, headers)
     authority = header(headers, "host") or ""
+    careless = plain_host(authority, peer.scheme) in peer.careless
+    body = b"" if careless else await _read_body(peer.reader, headers)
     if "://" in target and not target.startswith("/"):
         _, authority, target = split_url(target)
     return Request(
@@ -142,6 +145,7 @@ async def _read_request(peer: Peer) -> Request:
         version=version.removeprefix("HTTP/"),
         sni=peer.sni,
         connection=peer.number,
+        authority=authority,
     )
 
 

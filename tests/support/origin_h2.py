@@ -94,6 +94,7 @@ class Http2Connection:
             version="2",
             sni=self._peer.sni,
             connection=self._peer.number,
+            authority=pseudo.get(":authority", ""),
         )
         reply = Http2Reply(self, number, request.method)
         stream.task = asyncio.create_task(self._run(request, reply))
