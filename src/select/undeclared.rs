@@ -88,7 +88,7 @@ fn may_be_packument(target: &Target) -> bool {
     target.query().is_none()
         && !name.is_empty()
         && !name.contains(':')
-        && !name.ends_with(".json")
+        && name.rsplit('.').next() != Some("json")
         && !target.path().contains("/-/")
 }
 
