@@ -105,7 +105,7 @@ pub fn confirmed(
     initial_age: u64,
     now: Millis,
 ) -> Option<Record> {
-    let more = select::selecting(target, request, update)?;
+    let more = select::selecting(target, request, was.status, update)?;
     if CacheControl::of(update).no_store {
         return None;
     }
