@@ -108,8 +108,8 @@ class NpmRepository(Repository):
         return f"https://npm.{self.host}{AUDIT}"
 
     def packument(self, name: str) -> str:
-        """The URL of a package's list of versions, as npm spells it."""
-        return self.registry + name.replace("/", "%2f")
+        """The URL of a package's list of versions, in the one spelling that upstream is asked by."""
+        return self.registry + name.replace("/", "%2F")
 
     def url(self, package: Package) -> str:
         """Where the tarball is fetched."""
@@ -133,7 +133,9 @@ class NpmRepository(Repository):
             body = json.dumps(self._packument(name)).encode()
             etag = f'"{hashlib.md5(body).hexdigest()}"'
             headers = CACHED | {"Content-Type": "application/vnd.npm.install-v1+json"}
-            origin.route(self.packument(name), body, headers=headers, etag=etag)
+            # npm itself, where no cachy is in between, writes it in lower case.
+            for url in {self.packument(name), self.packument(name).replace("%2F", "%2f")}:
+                origin.route(url, body, headers=headers, etag=etag)
         # npm looks for a newer npm now and then.
         notice = json.dumps({"name": "npm", "dist-tags": {"latest": "1.0.0"}, "versions": {}})
         origin.route(self.packument("npm"), notice.encode(), headers=CACHED, etag='"npm"')
@@ -147,4 +149,5 @@ class NpmRepository(Repository):
 
     def is_index(self, url: str) -> bool:
         """See `Repository.is_index`."""
+        url = url.replace("%2f", "%2F")
         return any(url == self.packument(name) for name in [*self.contents, "npm"])
