@@ -3,6 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::key::Target;
+use crate::layout::path_of;
+use crate::tree::Tree;
+
 /// What can go wrong in the store. None of these fails a request: the caller passes it upstream.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -32,6 +36,16 @@ pub enum Error {
         /// Which condition, and why.
         why: &'static str,
     },
+    /// What upstream sent is not what its URL says.
+    #[error("{url} is not stored: {why}")]
+    NotIt {
+        /// The URL.
+        url: String,
+        /// Where it would lie.
+        path: PathBuf,
+        /// What came, in words.
+        why: String,
+    },
     /// The folder was written by a cachy that this one doesn't know.
     #[error("{} says format {found:?}, and this cachy knows format {known:?}: use another cachy_dir, or the cachy that made this one", path.display())]
     Format {
@@ -59,6 +73,16 @@ impl Error {
             doing,
             path: path.as_ref().to_path_buf(),
             source,
+        }
+    }
+
+    /// What upstream sent for a URL is not what that says. `why`: the rest of the sentence.
+    #[must_use]
+    pub fn not_it(tree: &Tree, target: &Target, why: String) -> Self {
+        Self::NotIt {
+            url: target.url(),
+            path: tree.path(path_of(target).as_str()),
+            why,
         }
     }
 

@@ -187,6 +187,8 @@ pub struct Exchange {
     tally: Tally,
     /// Upstream's status code.
     code: u16,
+    /// The body has turned out to be something else than its name says.
+    foreign: bool,
     /// It is for the proxy itself.
     visit: Option<Box<Visit>>,
 }
@@ -226,6 +228,7 @@ impl Exchange {
             redirect: None,
             tally: Tally::default(),
             code: 0,
+            foreign: false,
             visit: None,
         }
     }
@@ -276,7 +279,8 @@ impl Exchange {
             return Ok(());
         };
         flight.write(&self.store, bytes)?;
-        if !flight.is_storing() {
+        let storing = flight.is_storing();
+        if !(self.hear() || storing) {
             // Who reads along already goes on; nobody else can.
             self.finish(Outcome::Apart);
         }
@@ -314,14 +318,15 @@ impl Exchange {
         let was_storing = flight.is_storing();
         let whole = flight.end(&self.store) && (clean || !self.by_closing);
         let failed = was_storing && !flight.is_storing();
-        if failed {
+        let refused = self.hear();
+        if failed && !refused {
             self.finish(Outcome::Apart);
         }
         if !whole {
             self.record = None;
         }
         self.ended = whole;
-        if whole {
+        if whole && !refused {
             self.count_body();
             self.tally.over(clock);
         }

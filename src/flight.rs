@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use crate::body::Body;
 use crate::coding::Decoder;
+use crate::content::{Sniff, Verdict};
+use crate::digest::Named;
 use crate::error::{Error, Result};
 use crate::headers::Headers;
 use crate::hex::hex;
@@ -33,9 +35,28 @@ pub struct Flight {
     pipe: Arc<Pipe>,
     keep: Keep,
     decoder: Option<Decoder>,
+    sniff: Option<Sniff>,
+    /// What the first bytes have told, until somebody asks.
+    told: Option<Verdict>,
+    named: Option<Named>,
     /// Bytes that upstream announced, before decoding.
     announced: Option<u64>,
     received: u64,
+}
+
+/// What is done with a body under way.
+#[derive(Debug, Default)]
+pub struct Taking {
+    /// What of it is stored.
+    pub storing: Storing,
+    /// Undoes its coding.
+    pub decoder: Option<Decoder>,
+    /// Looks whether it is what its name says.
+    pub sniff: Option<Sniff>,
+    /// The digest that its URL tells.
+    pub named: Option<Named>,
+    /// Bytes that upstream announced, before decoding.
+    pub announced: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -52,9 +73,10 @@ enum Keep {
 }
 
 /// What of a response is to be stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Storing {
     /// Nothing.
+    #[default]
     Nothing,
     /// The body, in a file.
     File,
@@ -66,13 +88,14 @@ pub enum Storing {
 
 impl Flight {
     /// Begins. `demand` is rung when less of it may be wanted. Where the file can't be made, the body passes on without it.
-    pub fn begin(
-        store: &Store,
-        demand: Signal,
-        storing: Storing,
-        decode: bool,
-        announced: Option<u64>,
-    ) -> Self {
+    pub fn begin(store: &Store, demand: Signal, taking: Taking) -> Self {
+        let Taking {
+            storing,
+            decoder,
+            sniff,
+            named,
+            announced,
+        } = taking;
         let made = (storing == Storing::File).then(|| new_file(store));
         let (file, made) = match made {
             Some(Ok((temp, file, read))) => (Some(read), Some((temp, file))),
@@ -82,38 +105,51 @@ impl Flight {
             }
             None => (None, None),
         };
-        let announced_body = announced.filter(|_| !decode);
+        let announced_body = announced.filter(|_| decoder.is_none());
         let status = matches!(storing, Storing::Link(_) | Storing::Slash);
         let mut pipe = Pipe::new(demand, file, announced_body);
-        if !(decode || status) {
+        if !(decoder.is_some() || status) {
             pipe = pipe.plain();
         }
         let pipe = Arc::new(pipe);
-        let keep = match storing {
-            Storing::Nothing => Keep::Nothing,
-            Storing::Slash => Keep::Status {
-                link: None,
-                body: Vec::new(),
+        let status = |link| Keep::Status {
+            link,
+            body: Vec::new(),
+        };
+        let keep = match (storing, made) {
+            (Storing::Slash, _) => status(None),
+            (Storing::Link(link), _) => status(Some(link)),
+            (Storing::File, Some((temp, file))) => Keep::File {
+                temp,
+                writer: Writer::new(
+                    file,
+                    Arc::clone(&pipe),
+                    named.as_ref().and_then(Named::also),
+                ),
             },
-            Storing::Link(link) => Keep::Status {
-                link: Some(link),
-                body: Vec::new(),
-            },
-            Storing::File => match made {
-                Some((temp, file)) => Keep::File {
-                    temp,
-                    writer: Writer::new(file, Arc::clone(&pipe)),
-                },
-                None => Keep::Nothing,
-            },
+            (Storing::Nothing, _) | (Storing::File, None) => Keep::Nothing,
         };
         Self {
+            sniff: sniff.filter(|_| matches!(keep, Keep::File { .. })),
+            told: None,
+            named,
             pipe,
             keep,
-            decoder: decode.then(Decoder::default),
+            decoder,
             announced,
             received: 0,
         }
+    }
+
+    /// Whether its first bytes have not told yet whether it is what its name says.
+    #[must_use]
+    pub fn is_sniffing(&self) -> bool {
+        self.sniff.is_some()
+    }
+
+    /// What the first bytes have just told.
+    pub fn told(&mut self) -> Option<Verdict> {
+        self.told.take()
     }
 
     /// Whether the response goes to the tree, as far as is known.
@@ -198,7 +234,7 @@ impl Flight {
         let fed = decoder.feed(&bytes, |piece| self.keep(store, piece.into()));
         if decoder.is_bomb() && self.is_storing() {
             log::warn!("a compressed response grows out of bounds and is not stored");
-            self.keep = Keep::Nothing;
+            self.pass_on_alone(store);
         }
         self.decoder = Some(decoder);
         fed
@@ -212,12 +248,33 @@ impl Flight {
                 .finish(|piece| self.keep(store, piece.into()))
                 .is_ok();
         }
+        if let Some(sniff) = self.sniff.take().filter(|_| whole) {
+            self.tell(store, sniff.end());
+        }
+        self.catch_up(store);
+        whole
+    }
+
+    fn catch_up(&mut self, store: &Store) {
         if let Keep::File { writer, .. } = &mut self.keep
             && let Err(failure) = writer.catch_up()
         {
             self.fail(store, failure);
         }
-        whole
+    }
+
+    /// Stores no more of it. What was written stays readable through the pipe's own descriptor, and
+    /// what comes goes behind that.
+    fn pass_on_alone(&mut self, store: &Store) {
+        self.catch_up(store);
+        self.keep = Keep::Nothing;
+    }
+
+    fn tell(&mut self, store: &Store, verdict: Verdict) {
+        if matches!(verdict, Verdict::Foreign(_)) {
+            self.pass_on_alone(store);
+        }
+        self.told = Some(verdict);
     }
 
     /// Lets the client see the end: all of it was there, or it was cut.
@@ -231,7 +288,7 @@ impl Flight {
     /// Makes what has arrived the entry of its URL. Waits for the disk.
     ///
     /// # Errors
-    /// `Barred` and `Io`: then nothing is stored.
+    /// `Barred` and `Io`, and `NotIt` where its URL tells another digest: then nothing is stored.
     pub fn commit(
         &mut self,
         store: &Store,
@@ -247,12 +304,18 @@ impl Flight {
                 let failed = |e| Error::io("write", store.tree.root(), e);
                 let announced = writer.size();
                 let written = writer.finish().map_err(|failure| failed(failure.0))?;
-                let (file, digest) = written.digest();
+                let digested = written.digest();
+                let file = digested.file;
+                let also = digested.also.as_deref();
+                let checked = self.named.as_ref().map(|n| n.check(&digested.sha256, also));
+                if let Some(Err(why)) = checked {
+                    return Err(Error::not_it(&store.tree, target, why));
+                }
                 let stat = Stat::of(&file.metadata().map_err(failed)?);
                 debug_assert_eq!(stat.size, announced);
                 record.stored = Stored::File {
                     seen: Seen::from(stat),
-                    sha256: hex(&digest),
+                    sha256: hex(&digested.sha256),
                 };
                 body = Some(file);
                 Some(temp)
@@ -292,6 +355,12 @@ impl Flight {
     }
 
     fn keep(&mut self, store: &Store, bytes: Cow<'_, [u8]>) {
+        if let Some(mut sniff) = self.sniff.take() {
+            match sniff.feed(&bytes) {
+                Verdict::More => self.sniff = Some(sniff),
+                verdict => self.tell(store, verdict),
+            }
+        }
         match &mut self.keep {
             Keep::Nothing => {
                 self.pipe.handed(bytes.len() as u64);

@@ -30,6 +30,8 @@
 //! 7. **Response.** A redirect to the thing itself is followed ([`redirect`], [`suffix`]).
 //!    [`storable`] decides what is stored. A [`flight`] takes the body as it arrives: to a file
 //!    under `.cachy/tmp` (by a [`writer`], made ahead as `spare`), from which every client reads at its own pace.
+//!    [`content`] looks at its first bytes ([`magic`]) whether it is what its name says, [`digest`] at the
+//!    end whether it has the digest that its URL tells.
 //! 8. **Commit.** When all of it is there, [`store`] writes the record ([`confirm`] renews it at a
 //!    304), and [`place`] renames the file into the tree, under [`locks`]; [`settled`] tells what of it is on disk. Whatever the disk refuses is said once ([`troubles`]),
 //!    and the client never notices.
@@ -63,6 +65,8 @@ pub mod cache_status;
 pub mod coding;
 pub mod conditional;
 pub mod confirm;
+pub mod content;
+pub mod digest;
 #[cfg(target_os = "linux")]
 pub mod enclosure;
 pub mod entry;
@@ -84,6 +88,7 @@ pub mod ledger;
 pub mod link;
 pub mod local;
 pub mod locks;
+pub mod magic;
 pub mod meta;
 pub mod misses;
 pub mod multipart;

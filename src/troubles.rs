@@ -118,8 +118,10 @@ impl Troubles {
                 let place = place.unwrap_or_default().to_owned();
                 (format!("{kind:?}"), folder.unwrap_or(rel), place)
             }
-            // A barred place is one person's doing: each is worth a line.
-            Error::Barred { path, .. } => (error.to_string(), inside(path), String::new()),
+            // Each is worth a line: what one person did, and what one URL brought.
+            Error::Barred { path, .. } | Error::NotIt { path, .. } => {
+                (error.to_string(), inside(path), String::new())
+            }
             other => (other.to_string(), String::new(), String::new()),
         };
         let root = self.root.clone();

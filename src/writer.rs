@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 
 use sha2::{Digest, Sha256};
 
+use crate::digest::Also;
 use crate::pipe::Pipe;
 
 /// From so many bytes on a body is written by a thread.
@@ -44,6 +45,18 @@ pub struct Written {
     /// Open for reading and writing.
     pub file: File,
     hash: Sha256,
+    also: Option<Box<Also>>,
+}
+
+/// A file that is all written, and its digests.
+#[derive(Debug)]
+pub struct Digested {
+    /// Open for reading and writing.
+    pub file: File,
+    /// Its SHA-256.
+    pub sha256: sha2::digest::Output<Sha256>,
+    /// What else was wanted of it.
+    pub also: Option<Vec<u8>>,
 }
 
 /// It can't be written any more. All that was handed over is in the pipe, in the file or behind it.
@@ -51,28 +64,35 @@ pub struct Written {
 pub struct Failure(pub io::Error);
 
 impl Written {
-    /// The SHA-256 of what has been written.
+    /// The digests of what has been written.
     #[must_use]
-    pub fn digest(self) -> (File, sha2::digest::Output<Sha256>) {
-        (self.file, self.hash.finalize())
+    pub fn digest(self) -> Digested {
+        Digested {
+            file: self.file,
+            sha256: self.hash.finalize(),
+            also: self.also.map(|also| also.finish()),
+        }
     }
 
     fn write(&mut self, bytes: &[u8], pipe: &Pipe) -> io::Result<()> {
         self.file.write_all(bytes)?;
         pipe.wrote(bytes.len() as u64);
         self.hash.update(bytes);
+        if let Some(also) = &mut self.also {
+            also.update(bytes);
+        }
         Ok(())
     }
 }
 
 impl Writer {
-    /// Begins with an empty file, from which the pipe reads.
+    /// Begins with an empty file, from which the pipe reads. `also`: what else is to be computed of it.
     #[must_use]
-    pub fn new(file: File, pipe: Arc<Pipe>) -> Self {
+    pub fn new(file: File, pipe: Arc<Pipe>, also: Option<Box<Also>>) -> Self {
         let hash = Sha256::new();
         Self {
             pipe,
-            way: Way::Here(Written { file, hash }),
+            way: Way::Here(Written { file, hash, also }),
             handed: 0,
         }
     }
@@ -133,9 +153,9 @@ impl Writer {
         let Ok(file) = written.file.try_clone() else {
             return Way::Here(written);
         };
-        let hash = written.hash.clone();
+        let (hash, also) = (written.hash.clone(), written.also.clone());
         let work = move || {
-            let mut written = Written { file, hash };
+            let mut written = Written { file, hash, also };
             drain(&waiting, &mut written, &pipe, &flag)?;
             Ok(written)
         };
@@ -241,7 +261,8 @@ mod tests {
             Some(file.try_clone().unwrap()),
             None,
         ));
-        let mut writer = Writer::new(file, Arc::clone(&pipe));
+        let also = Some(Box::new(Also::Sha512(sha2::Sha512::new())));
+        let mut writer = Writer::new(file, Arc::clone(&pipe), also);
         let mut all = Vec::new();
         for n in 0..PIECES {
             let piece = vec![u8::try_from(n).unwrap(); PIECE];
@@ -251,8 +272,10 @@ mod tests {
         assert_eq!(read_along(&pipe), all);
         writer.catch_up().unwrap();
         assert_eq!(writer.size(), all.len() as u64);
-        let (_, digest) = writer.finish().unwrap().digest();
-        assert_eq!(hex(&digest), hex(&Sha256::digest(&all)));
+        let digested = writer.finish().unwrap().digest();
+        assert_eq!(hex(&digested.sha256), hex(&Sha256::digest(&all)));
+        let sha512 = sha2::Sha512::digest(&all).to_vec();
+        assert_eq!(digested.also, Some(sha512));
     }
 
     #[test]
@@ -261,7 +284,7 @@ mod tests {
         for pieces in [1, PIECES] {
             let pipe = Arc::new(Pipe::new(Signal::default(), Some(full()), None));
             let body = pipe.reader(0, None);
-            let mut writer = Writer::new(full(), Arc::clone(&pipe));
+            let mut writer = Writer::new(full(), Arc::clone(&pipe), None);
             let piece = vec![7; PIECE];
             let failed = (0..pieces).any(|_| writer.write(&piece[..]).is_err());
             assert!(failed || writer.catch_up().is_err());

@@ -1,6 +1,7 @@
 """cachy_freshness: who asks upstream again, and how."""
 
 from email.utils import formatdate
+from hashlib import sha256
 from pathlib import Path
 from time import time
 
@@ -18,7 +19,7 @@ from support.tree import tree, wait_until
 WHEEL = "/w/six-1.16.0-py2.py3-none-any.whl"
 DEB = "/pool/main/r/rtmpdump/librtmp-dev_2.4+20111222.git4e06e21-1_amd64.deb"
 TGZ = "/lodash/-/lodash-4.17.21.tgz"
-BY_HASH = "/dists/x/by-hash/SHA256/" + "0" * 64
+BY_HASH = f"/dists/x/by-hash/SHA256/{sha256(b'body').hexdigest()}"
 HIT, STALE, REQUEST = "hit", "fwd=stale", "fwd=request"
 LATER = "fwd=stale, but not at once"
 OLD = {"Age": "86400"}

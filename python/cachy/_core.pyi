@@ -299,6 +299,15 @@ class Exchange:
             reason: For people.
         """
 
+    def refused(self) -> Answer | None:
+        """What is stored, for a client of which the head was held back: what came is not what its name
+        says. None otherwise, and where nothing is stored.
+        """
+
+    @property
+    def restated(self) -> str | None:
+        """What `Cache-Status` is to say, where the body has shown that it isn't what the head says."""
+
     def failed(self, reason: str) -> Answer:
         """What to answer when upstream can't be reached or doesn't answer.
 
@@ -441,7 +450,7 @@ class Streamed:
 
     @property
     def hold(self) -> float | None:
-        """Seconds for which the head is held back, then `Exchange.look`."""
+        """Seconds for which the head is held back, then `Exchange.look`; infinite: until the body begins."""
 
 @final
 class Body:

@@ -86,6 +86,28 @@ class FetchingStream(ConnectingStream):
         else:
             yield from self.answer_back(stored)
 
+    def refuse(self) -> CommandGenerator[bool]:
+        """Answers what is stored where the body turned out not to be what its name says. Returns whether it did."""
+        transaction = self.transaction
+        assert transaction
+        stored = transaction.exchange.refused() if self.head_waits else None
+        if stored is None:
+            return False
+        if not self.upstream_over:
+            yield SendHttp(give_up(self.stream_id, "not wanted"), self.context.server)
+        yield from self.answer_back(stored)
+        return True
+
+    def send_head(self, *, followed: bool = False) -> CommandGenerator[None]:
+        """As for every answer, with what the body has told meanwhile."""
+        transaction, response = self.transaction, self.flow.response
+        restated = None if transaction is None else transaction.exchange.restated
+        if restated is not None and response is not None:
+            # The last one is ours.
+            said = response.headers.get_all("Cache-Status")[:-1]
+            response.headers.set_all("Cache-Status", [*said, restated])
+        yield from super().send_head(followed=followed)
+
     def answer_back(self, stored: Answer) -> CommandGenerator[None]:
         """Answers what is stored in the place of a body of which the client has seen nothing."""
         transaction = self.transaction

@@ -1,5 +1,6 @@
 """One request and its response, on upstream's side."""
 
+from math import isfinite
 from typing import Any
 
 from mitmproxy import flow
@@ -127,7 +128,7 @@ class CachyStream(LingeringStream, FetchingStream):
             # A head without a body tells the client that all is there, so it comes last.
             self.together = self.has_ended()
             self.head_waits = event.end_stream or streamed.hold is not None or self.together
-            if streamed.hold is not None:
+            if streamed.hold is not None and isfinite(streamed.hold):
                 self.looking = self.alarm(streamed.hold)
                 yield self.looking
             elif not (self.head_waits or self.client_gone):
@@ -176,7 +177,8 @@ class CachyStream(LingeringStream, FetchingStream):
                 yield SendHttp(give_up(self.stream_id, "unreadable"), self.context.server)
                 yield from self.no_body(f"the body can't be decoded: {error}")
                 return
-            yield from self.arrived()
+            if not (yield from self.refuse()):
+                yield from self.arrived()
         elif isinstance(event, ResponseTrailers):
             if is_multiplexed(self.flow.request):
                 response.trailers = event.trailers
@@ -187,6 +189,8 @@ class CachyStream(LingeringStream, FetchingStream):
                 yield from self.no_body("the body is not whole")
                 return
             self.upstream_over = True
+            if (yield from self.refuse()):
+                return
             killed = yield from self.conclude()
             # It is stored, and others read it, whatever becomes of this client.
             transaction.exchange.close(whole=True)

@@ -6,8 +6,10 @@ use super::{Exchange, Fallback, Reply};
 use crate::answer::{self, Answer};
 use crate::body::Body;
 use crate::cache_status::{CacheStatus, Forwarded};
-use crate::coding;
-use crate::flight::{Flight, Storing};
+use crate::coding::{self, Decoder};
+use crate::content::Sniff;
+use crate::digest::named;
+use crate::flight::{Flight, Storing, Taking};
 use crate::flights::Outcome;
 use crate::freshness::initial_age;
 use crate::headers::Headers;
@@ -160,13 +162,23 @@ impl Exchange {
             label: !codings.is_empty() && !select::accepts_coding(&asked, &codings),
             stored: Stored::Slash { body: Vec::new() },
         });
-        let demand = self.demand();
-        Flight::begin(&self.store, demand, storing, decode, announced)
+        let named = named(target).filter(|_| storing == Storing::File);
+        let sniff = self
+            .record
+            .as_ref()
+            .filter(|_| storing == Storing::File && named.is_none());
+        let taking = Taking {
+            sniff: sniff.and_then(|record| Sniff::of(target, &record.headers)),
+            named,
+            decoder: decode.then(Decoder::default),
+            storing,
+            announced,
+        };
+        Flight::begin(&self.store, self.demand(), taking)
     }
 
     fn unstored(&self) -> Flight {
-        let demand = self.demand();
-        Flight::begin(&self.store, demand, Storing::Nothing, false, None)
+        Flight::begin(&self.store, self.demand(), Taking::default())
     }
 
     /// Lets others have what arrives, or tells them to ask for themselves. Returns for how long the
@@ -179,6 +191,11 @@ impl Exchange {
         if !matches!(self.fallback, Fallback::None) {
             self.hold = Some(Hold::default());
             return Some(hold::FIRST);
+        }
+        if self.is_sniffing() {
+            // The head tells whether it is stored.
+            self.hold = Some(Hold::for_first_bytes());
+            return Some(f64::INFINITY);
         }
         self.publish();
         None

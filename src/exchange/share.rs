@@ -185,7 +185,8 @@ impl Exchange {
         else {
             return;
         };
-        if let Some(file) = flight.file().filter(|_| self.hold.is_none()) {
+        let waits = self.hold.is_some() || flight.is_sniffing();
+        if let Some(file) = flight.file().filter(|_| !waits) {
             let arrival = Arrival {
                 record: record.clone().into(),
                 pipe: flight.pipe(),

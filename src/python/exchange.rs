@@ -81,6 +81,16 @@ impl Exchange {
         answer.map(Answer::from)
     }
 
+    fn refused(&self, py: Python<'_>) -> Option<Answer> {
+        let answer = py.detach(|| self.0.lock().refused(clock()));
+        answer.map(Answer::from)
+    }
+
+    #[getter]
+    fn restated(&self, py: Python<'_>) -> Option<String> {
+        py.detach(|| self.0.lock().restated())
+    }
+
     #[getter]
     fn host(&self, py: Python<'_>) -> String {
         py.detach(|| self.0.lock().request().host.clone())

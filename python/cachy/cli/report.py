@@ -26,6 +26,7 @@ REASONS = {
     "revalidated": "checked upstream, unchanged",
     "slash": "upstream only adds a slash",
     "not-followed": "a redirect that leads to nothing that could be stored",
+    "not-what-its-name-says": "a page, nothing or something else came in the place of a package",
     "range": "a part far ahead of what has arrived",
     "method": "neither GET nor HEAD",
     "bypass": "passed by the cache",
