@@ -257,6 +257,12 @@ fn this_machine() -> (Vec<String>, Vec<String>) {
     (machine.names().to_vec(), addresses.collect())
 }
 
+/// Whether a host belongs to a private network.
+#[pyfunction]
+fn is_private_host(host: &str) -> bool {
+    local::is_private(host)
+}
+
 /// The system's bundle of root certificates, where one is found.
 #[pyfunction]
 fn system_ca_bundle() -> Option<PathBuf> {
@@ -280,8 +286,8 @@ mod _core {
     use super::{Tree, Upload};
     #[pymodule_export]
     use super::{
-        default_directory, join_siblings, parse_max_size, parse_size, parse_span, system_ca_bundle,
-        this_machine,
+        default_directory, is_private_host, join_siblings, parse_max_size, parse_size, parse_span,
+        system_ca_bundle, this_machine,
     };
 
     #[cfg(target_os = "linux")]

@@ -1,12 +1,15 @@
 """The company's proxy, which the environment names, and the hosts that are asked past it."""
 
 import re
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from cachy.cli import local
 from cachy.cli.corporate import upstream
+from cachy.no_proxy import is_direct
 from clients.run import need
 from support.client import fetch
 from support.command import Cachy
@@ -61,10 +64,10 @@ def test_fetch(
 def test_run(
     command: Cachy, company: Proxy, environ: dict[str, str], origin: Origin, tmp_path: Path
 ) -> None:
-    """pip asks our proxy for every host, by its own variable; curl asks those inside by itself."""
+    """A pip that is told to asks our proxy for every host; curl asks those inside by itself."""
     need("curl")
     urls = ways(origin)
-    pip = "pip download -q --disable-pip-version-check --no-cache-dir --no-deps --retries 0 -d d"
+    pip = 'pip --proxy "$https_proxy" download -q --disable-pip-version-check --no-cache-dir --no-deps --retries 0 -d d'
     script = "".join(
         f"{pip} {url}; curl -sS -o /dev/null {url.replace('a-1', 'b-1')};" for url in urls
     )
@@ -113,5 +116,8 @@ def test_upstream(environ: dict[str, str], mode: str | None, direct: str) -> Non
     assert (found.remark is None) == (mode is None and "socks5" not in str(environ))
     assert found.options.get("upstream_auth") == ("u:s" if "u:s" in str(environ) else None)
     assert "u:s" not in str(found.remark)
-    past = f"localhost,127.0.0.0/8,::1{',' * bool(direct)}{direct}"
-    assert found.options.get("cachy_no_proxy") == (None if mode is None else past)
+    past = found.options.get("cachy_no_proxy")
+    assert past == (None if mode is None else ",".join([*local.words(), *filter(None, [direct])]))
+    if past is not None:
+        for host in ("localhost", "127.9.9.9", "0.0.0.0", socket.gethostname()):
+            assert is_direct(past, host, 80)

@@ -59,7 +59,7 @@ def test_bash(
         monkeypatch.setenv(name, value)
     lines = printed("--proxy", open_proxy.url)
     after = bash(lines, command.env | before)
-    assert after["https_proxy"] == after["PIP_PROXY"] == open_proxy.url
+    assert after["https_proxy"] == after["YARN_HTTPS_PROXY"] == open_proxy.url
     assert "SSL_CERT_DIR" not in after
     git = {name: value for name, value in after.items() if name.startswith("GIT_CONFIG_")}
     assert git == {

@@ -30,7 +30,9 @@ def test_every_variable_wins(tmp_path: Path, pem: str) -> None:
     after = prepare(tmp_path, PROXY, pem, before).apply(before)
     assert "hostile" not in after.values()
     assert after["http_proxy"] == "http://127.0.0.1:3128"
-    assert after["NO_PROXY"] == "localhost,127.0.0.1,::1"
+    assert after["NO_PROXY"].startswith(
+        "localhost,.localhost,127.0.0.1,::1,0.0.0.0,::,127.0.0.0/8,"
+    )
 
 
 def test_by_no_proxy(tmp_path: Path, pem: str) -> None:

@@ -1144,6 +1144,9 @@ def default_directory() -> str:
 def system_ca_bundle() -> str | None:
     """The system's bundle of root certificates, where one is found."""
 
+def is_private_host(host: str) -> bool:
+    """Whether a host belongs to a private network, by its name or address alone."""
+
 def this_machine() -> tuple[list[str], list[str]]:
     """This machine's names, its own before others that mean loopback here, and the addresses of its
     interfaces.

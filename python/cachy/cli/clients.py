@@ -6,9 +6,6 @@ environment and in the client's own files.
 
 from dataclasses import dataclass
 
-#: What is never asked by way of the proxy.
-LOCAL = "localhost,127.0.0.1,::1"
-
 
 @dataclass(frozen=True)
 class Variable:
@@ -61,7 +58,8 @@ VARIABLES = (
     _bundle("SSL_CERT_FILE", "OpenSSL, Python, uv, cargo, Go, Ruby, PHP"),
     # What is there is trusted beside the bundle, or in its place.
     Variable("SSL_CERT_DIR", None, "OpenSSL, Python, uv, Go"),
-    _proxy("PIP_PROXY", "pip"),
+    # It would win over NO_PROXY: see `rcfiles.pip`.
+    _proxy("PIP_PROXY", "pip", None),
     _bundle("PIP_CERT", "pip"),
     _bundle("REQUESTS_CA_BUNDLE", "requests, pip"),
     _bundle("CURL_CA_BUNDLE", "curl, requests, pip"),

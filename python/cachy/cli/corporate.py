@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cachy.cli import local
 from cachy.cli.through import Proxy, is_loopback
 from cachy.no_proxy import is_everything
-
-#: This machine, which another proxy cannot reach.
-LOCAL = "localhost,127.0.0.0/8,::1"
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,9 @@ def upstream(environ: Mapping[str, str], own_port: int = 0) -> Upstream:
             if proxy.port == own_port and is_loopback(proxy.host):
                 return Upstream()
             bare = Proxy(proxy.host, proxy.port, proxy.tls)
-            options = {"cachy_no_proxy": ",".join(part for part in (LOCAL, direct) if part)}
+            # Another proxy can't reach this machine.
+            past = ",".join(part for part in (*local.words(), direct) if part)
+            options = {"cachy_no_proxy": past}
             if proxy.user is not None:
                 options["upstream_auth"] = f"{proxy.user}:{proxy.password}"
             return Upstream(

@@ -3,11 +3,11 @@
 import errno
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from cachy.cli import clients, java, rcfiles, roots
+from cachy.cli import clients, java, local, rcfiles, roots
 from cachy.cli.through import Proxy
 
 #: The file of roots, in the folder of such files.
@@ -59,6 +59,7 @@ def prepare(
     direct: str = "",
     by_proxy: bool = True,
     in_project: bool = False,
+    elsewhere: bool = False,
 ) -> Changes:
     """Writes the files that clients need, and says what to set.
 
@@ -71,14 +72,16 @@ def prepare(
         by_proxy: Off: the way to the proxy is found without variables, which are taken away.
         in_project: Also replace settings that a client has in the current folder. Off if the
             environment is used in other folders, too.
+        elsewhere: It is for another machine or a container, where this one's names mean this one.
 
     Raises:
         OSError: The files can't be written.
         ValueError: The proxy's CA is no certificate.
     """
+    here = local.ANY if elsewhere else local.words()
     values = clients.Values(
         proxy=proxy.url,
-        direct=",".join(part for part in (clients.LOCAL, direct) if part),
+        direct=",".join([*here, *filter(None, [direct])]),
         bundle=str(folder / BUNDLE),
         wgetrc=str(folder / "wgetrc"),
         apt=str(folder / "apt.conf"),
@@ -113,12 +116,15 @@ def prepare(
             changes.unset.append(variable.name)
         else:
             changes.set[variable.name] = variable.value.format(**fields)
+    if by_proxy and rcfiles.names_pip_proxy(environ):
+        changes.set["PIP_PROXY"] = proxy.url
     for name in rcfiles.yarn(environ, in_project=in_project):
         changes.set[name] = values.bundle
     git = [(n, v.format(**fields)) for n, v in clients.GIT if by_proxy or "{proxy}" not in v]
     add_git(changes, environ, git)
     try:
-        add_java(changes, environ, proxy, ca, direct, by_proxy=by_proxy)
+        past = [*local.ANY_JAVA, *local.java_words(",".join([*here, direct]))]
+        add_java(changes, environ, proxy, ca, past, by_proxy=by_proxy)
     except OSError as error:
         changes.remarks.append(f"Java does not trust the proxy: {error}")
     return changes
@@ -186,7 +192,7 @@ def add_java(
     environ: Mapping[str, str],
     proxy: Proxy,
     ca: str,
-    direct: str,
+    past: Sequence[str],
     *,
     by_proxy: bool,
 ) -> None:
@@ -203,7 +209,7 @@ def add_java(
         "port": str(proxy.port),
         "password": java.PASSWORD,
         "store": str(store),
-        "not_java": "|".join(["localhost", "127.*", "[::1]", *java_hosts(direct)]),
+        "not_java": "|".join(past),
     }
     words = [without_ours(environ.get("JAVA_TOOL_OPTIONS", ""))]
     for name, value in (clients.JAVA_PROXY if by_proxy else ()) + clients.JAVA_TRUST:
@@ -216,9 +222,3 @@ def without_ours(options: str) -> str:
     """Java's options without those that ours take the place of."""
     names = "|".join(re.escape(name) for name, _ in clients.JAVA_PROXY + clients.JAVA_TRUST)
     return re.sub(rf"-D({names})=('[^']*'|\S*)\s*", "", options).strip()
-
-
-def java_hosts(direct: str) -> list[str]:
-    """Hosts of ``NO_PROXY`` in Java's spelling."""
-    names = [name.strip() for name in direct.split(",")]
-    return ["*" + name if name.startswith(".") else name for name in names if name]

@@ -14,6 +14,9 @@ from cachy.cli import clients
 #: What in curl's settings is about proxies and trust.
 CURLRC = re.compile(r"^[ \t]*(--?)?(x|proxy|preproxy|socks|noproxy|ca-?cert|capath)", re.MULTILINE)
 
+#: What in pip's settings names a proxy.
+PIP_PROXY = re.compile(r"^[ \t]*proxy[ \t]*[=:][ \t]*\S", re.MULTILINE)
+
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
     """Writes a file in one step, so that nobody reads half of it."""
@@ -76,6 +79,27 @@ def yarn(environ: Mapping[str, str], *, in_project: bool) -> list[str]:
         for setting, variable in clients.YARN.items()
         if variable in environ or re.search(rf"^[\"']?{setting}\b", text, re.MULTILINE)
     ]
+
+
+def names_pip_proxy(environ: Mapping[str, str]) -> bool:
+    """Whether settings of pip name a proxy, which its own variable alone can replace: that wins over
+    ``NO_PROXY``, too.
+    """
+    home = Path(environ.get("HOME") or "/")
+    dirs = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
+    folders = [
+        *map(Path, filter(None, dirs)),
+        Path(environ.get("XDG_CONFIG_HOME") or home / ".config"),
+    ]
+    folders.append(home / "Library/Application Support")
+    places = [Path("/etc/pip.conf"), home / ".pip/pip.conf", *(f / "pip/pip.conf" for f in folders)]
+    if named := environ.get("PIP_CONFIG_FILE"):
+        places.append(Path(named))
+    # That of a virtual environment.
+    for program in ("python", "python3", "pip"):
+        if found := shutil.which(program, path=environ.get("PATH")):
+            places.append(Path(found).parent.parent / "pip.conf")
+    return any(PIP_PROXY.search(above(place)) for place in places)
 
 
 def above(place: Path) -> str:

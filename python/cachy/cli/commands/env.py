@@ -61,7 +61,8 @@ def command(shell: str, proxy: str, unset: bool) -> None:
                         soft_wrap=True,
                     )
                 folder = folder_of(way.proxy)
-                changes = prepare(folder, way.proxy, way.ca, os.environ)
+                elsewhere = shell.startswith("docker") or shell == "gitlab"
+                changes = prepare(folder, way.proxy, way.ca, os.environ, elsewhere=elsewhere)
                 if shell in ("bash", "fish"):
                     remember(changes, os.environ)
     except (OSError, ValueError, ProxyError) as error:
