@@ -67,6 +67,21 @@ pub struct Entry {
 /// # Errors
 /// `Barred` and `Io`: the request passes by the cache.
 pub fn find(store: &Store, target: &Target, request: &Headers, patient: bool) -> Result<Found> {
+    loop {
+        let tree = store.tree.id();
+        let found = find_now(store, target, request, patient)?;
+        let persons = matches!(
+            found,
+            Found::Placed(_) | Found::PlacedStatus(_) | Found::PlacedIndex
+        );
+        // Another tree may have been moved here meanwhile: what is cachy's in one has no record in the other.
+        if !persons || store.tree.id() == tree {
+            return Ok(found);
+        }
+    }
+}
+
+fn find_now(store: &Store, target: &Target, request: &Headers, patient: bool) -> Result<Found> {
     let rel = path_of(target);
     let lying = store.tree.look(&rel)?;
     let entry = match nominal(store, target, &rel, lying, patient)? {

@@ -241,6 +241,12 @@ impl Tree {
         Ok(Held(open))
     }
 
+    /// What tells the folder that lies at the root now from others: its device and inode.
+    #[must_use]
+    pub fn id(&self) -> Option<(u64, u64)> {
+        self.dir().ok().map(|held| held.0.id)
+    }
+
     /// The same tree, for what is done in one go: it is where it is now, wherever it goes meanwhile.
     ///
     /// # Errors

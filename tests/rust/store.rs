@@ -256,6 +256,35 @@ fn many_hands_on_one_tree() {
 }
 
 #[test]
+fn a_tree_that_is_moved_makes_no_file_a_persons() {
+    let folder = TempDir::new().unwrap();
+    let [tree, away, other] = ["tree", "away", "other"].map(|name| folder.path().join(name));
+    for place in [&other, &tree] {
+        fs::create_dir(place).unwrap();
+        open(place);
+    }
+    let store = open(&tree);
+    let url = "https://h/a";
+    fetch(&store, url, 200, b"body", &[]);
+    let done = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..3000 {
+                for (here, place) in [(&away, &other), (&other, &away)] {
+                    fs::rename(&tree, here).unwrap();
+                    fs::rename(place, &tree).unwrap();
+                }
+            }
+            done.store(1, Ordering::Relaxed);
+        });
+        while done.load(Ordering::Relaxed) == 0 {
+            assert!(!is_persons(&store, url));
+        }
+    });
+    assert_eq!(served(&store, url).unwrap().1, b"body");
+}
+
+#[test]
 fn a_variant_goes_with_its_name() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
