@@ -1,5 +1,6 @@
 """The options: what is wrong with them is said at the start, and the user's own win."""
 
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -150,3 +151,21 @@ def test_users_ca_wins(start_proxy: ProxyFactory, origin: Origin, host: str) -> 
     stranger = start_proxy(trust_origin=False)
     assert fetch(stranger, f"https://{host}/b").status == 502
     assert origin.count(f"https://{host}/b") == 0
+
+
+def test_a_ca_of_ones_own(
+    start_proxy: ProxyFactory, ca_files: list[Path], tmp_path: Path, origin: Origin, host: str
+) -> None:
+    """One file with key and certificate, as mitmproxy's manual says: the certificate is served, and not
+    the key.
+    """
+    folder = tmp_path / "confdir"
+    folder.mkdir()
+    whole = next(each for each in ca_files if each.name == "mitmproxy-ca.pem")
+    shutil.copy(whole, folder)
+    proxy = start_proxy(confdir=folder)
+    served = fetch(proxy, "http://cachy.internal/ca.pem")
+    assert served.status == 200 and served.body.startswith(b"-----BEGIN CERTIFICATE-----")
+    made = folder / "mitmproxy-ca-cert.pem"
+    assert served.body == made.read_bytes()
+    assert b"PRIVATE" not in made.read_bytes()

@@ -5,6 +5,7 @@ import pty
 import shutil
 import signal
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -157,7 +158,7 @@ def test_the_terminal_goes(command: Cachy, tmp_path: Path, count: str, prefix: l
 
 
 def test_it_is_still_starting(command: Cachy, tmp_path: Path) -> None:
-    """Then there is nothing to reload, and nothing ends."""
+    """Nothing ends."""
     own = ["serve", "--port", "0", "--dir", str(tmp_path)]
     with command.start(*own, "--", *command.arguments) as process:
         status = Path(f"/proc/{process.pid}/status")
@@ -173,3 +174,41 @@ def test_it_is_still_starting(command: Cachy, tmp_path: Path) -> None:
         process.terminate()
         out, err = process.communicate(timeout=20)
     assert process.returncode == 0, (out, err)
+
+
+#: A mitmproxy script that keeps the start waiting, once the configuration has been read.
+WAIT = """
+import time
+from pathlib import Path
+
+def load(loader):
+    Path({read!r}).touch()
+    while not Path({go!r}).exists():
+        time.sleep(0.02)
+"""
+
+
+@COUNTS
+def test_the_configuration_is_read_already(
+    command: Cachy, origin: Origin, host: str, tmp_path: Path, config_folder: Path, count: str
+) -> None:
+    """What changes while it starts is in force when it has started."""
+    read, go, script = (tmp_path / name for name in ("read", "go", "script.py"))
+    script.write_text(WAIT.format(read=str(read), go=str(go)))
+    url = f"https://{host}/a"
+    origin.route(url, b"body")
+    served = serve(command, tmp_path, config_folder, count)
+    served.arguments += ["-s", str(script)]
+
+    def change() -> None:
+        wait_until(read.exists, 30)
+        (config_folder / "config.yaml").write_text("cachy_mode: offline\n")
+        served.process.send_signal(signal.SIGHUP)
+        go.touch()
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    with served:
+        changing.join()
+        served.wait_for_line(" reloaded", log=count == "1")
+        assert {fetch(served, f"{url}{n}").status for n in range(4)} == {403}

@@ -52,6 +52,9 @@ def test_hint() -> None:
     transparent = hint(3, 4, transparent=True, offline=False) or ""
     assert "80 and 443" in transparent and "try --transparent" not in transparent
     assert "--offline holds only for" in (hint(3, 4, transparent=False, offline=True) or "")
+    assert "NO_PROXY" not in by_variables
+    spared = hint(3, 4, transparent=False, offline=False, spared="vm,.example.org") or ""
+    assert "hosts of NO_PROXY (vm,.example.org) are asked past the proxy" in spared
 
 
 @pytest.mark.parametrize("offline", [False, True])

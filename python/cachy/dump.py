@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import shutil
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 from mitmproxy.tools import cmdline, dump
 from mitmproxy.tools import main as mitmproxy
 
-from cachy import addon_path, config, loop
+from cachy import addon_path, config, hangup, loop
 from cachy.inherited import Inherited
 from cachy.listening import Listening
 from cachy.service import Service
@@ -143,9 +142,7 @@ def main() -> None:
             return
         line += piece
     arguments, left, grace = json.loads(line)
-    # Until mitmproxy runs there is nothing to reload; by default it would end the process.
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, lambda *_: None)
+    hangup.keep()
     terms = Terms(grace)
     if worker:
         from cachy.workers.worker import become

@@ -1,6 +1,10 @@
 """The options of the addon. Their help is the manual that ``mitmdump --options`` prints."""
 
+import os
+import re
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, Optional, Protocol
 
 from mitmproxy import ctx
@@ -23,6 +27,8 @@ NAMES = frozenset(
         "cachy_no_proxy",
     }
 )
+#: One in a PEM file.
+CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----\n.*?-----END CERTIFICATE-----\n", re.DOTALL)
 LANES = ("auto", "off")
 #: The template of the script that installs the CA.
 SETUP = Path(__file__).with_name("setup.sh")
@@ -117,8 +123,25 @@ def lane() -> str:
 
 
 def certificate() -> Path:
-    """The certificate of mitmproxy's CA, which clients have to trust; not its key."""
-    return Path(ctx.options.confdir).expanduser() / f"{CONF_BASENAME}-ca-cert.pem"
+    """The certificate of mitmproxy's CA, which clients have to trust; not its key. Made where somebody has
+    given mitmproxy a CA of his own, which is one file with both.
+    """
+    folder = Path(ctx.options.confdir).expanduser().absolute()
+    found, whole = (folder / f"{CONF_BASENAME}-{name}.pem" for name in ("ca-cert", "ca"))
+    if not found.exists():
+        # Where it is not to be written, the certificate is not served, and says why.
+        with suppress(OSError):
+            write(found, b"".join(CERTIFICATE.findall(whole.read_bytes())))
+    return found
+
+
+def write(path: Path, text: bytes) -> None:
+    """Makes a file that all may read, whole or not at all. Nothing makes none."""
+    if text:
+        with NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(text)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
 
 
 def is_chained() -> bool:

@@ -4,12 +4,12 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 from mitmproxy.exceptions import OptionsError
 from mitmproxy.tools.dump import DumpMaster
 
+from cachy import hangup, options
 from cachy.door import door
 from cachy.draining import Draining
 from cachy.listening import Listening
@@ -52,21 +52,19 @@ class Service:
         """The start is over."""
         loop = asyncio.get_running_loop()
         self.config = Config(self.master.options, self.arguments)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            loop.add_signal_handler(signal.SIGHUP, self.hang_up)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, number)
         server: Any = self.master.addons.get("proxyserver")
         addresses = [(str(host), int(port)) for host, port, *_ in server.listen_addrs()]
         if addresses:
-            folder = Path(self.master.options.confdir).expanduser()
-            self.tell(Listening(addresses, str(folder.absolute() / "mitmproxy-ca-cert.pem")))
+            self.tell(Listening(addresses, str(options.certificate())))
         self.status = f"listens on {', '.join(f'{host} port {port}' for host, port in addresses)}"
         self.terms.notifier.ready(self.status)
         self.do(self.terms.notifier.beat())
         if self.terms.worker is not None:
             self.terms.worker.end = self.finish
             self.do(self.terms.worker.beat())
+        hangup.heed(loop, self.hang_up)
 
     def do(self, work: Coroutine[Any, Any, None]) -> None:
         """Lets something be done meanwhile."""

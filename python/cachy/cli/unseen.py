@@ -27,7 +27,9 @@ def pairs(rows: list[list[str]]) -> list[tuple[list[str], list[str]]]:
     return list(zip(rows[::2], rows[1::2], strict=True))
 
 
-def hint(before: int | None, after: int | None, *, transparent: bool, offline: bool) -> str | None:
+def hint(
+    before: int | None, after: int | None, *, transparent: bool, offline: bool, spared: str = ""
+) -> str | None:
     """What to try, where no request was seen. ``None``: nobody used the network meanwhile, and so not the
     command.
 
@@ -36,6 +38,7 @@ def hint(before: int | None, after: int | None, *, transparent: bool, offline: b
         after: And when it had ended.
         transparent: It ran with ``--transparent``.
         offline: It ran with ``--offline``.
+        spared: The hosts of the caller's ``NO_PROXY``.
     """
     if before is not None and before == after:
         return None
@@ -43,5 +46,6 @@ def hint(before: int | None, after: int | None, *, transparent: bool, offline: b
         first = "only ports 80 and 443 lead there, and the command has to trust the proxy's CA"
     else:
         first = "if the command ignores proxy variables, try --transparent"
+    own = f"; hosts of NO_PROXY ({spared}) are asked past the proxy" if spared else ""
     last = "; --offline holds only for requests that reach the proxy" if offline else ""
-    return f"{SAID}. If the command used the network: {first}; {CACHE}{last}"
+    return f"{SAID}. If the command used the network: {first}; {CACHE}{own}{last}"

@@ -53,6 +53,8 @@ class Worker:
     places: set[int] = field(default_factory=set)
     #: Its start is over: it takes connections.
     ready: bool = False
+    #: When that was, by the monotonic clock.
+    begun: float = 0.0
     #: It is to end, and gets no more of them.
     retired: bool = False
     connections: int = 0
@@ -67,6 +69,11 @@ class Worker:
     def takes(self) -> bool:
         """Whether it may be given connections."""
         return self.ready and not self.retired
+
+    @property
+    def served(self) -> float:
+        """Seconds for which it has taken connections."""
+        return time.monotonic() - self.begun if self.ready else 0.0
 
     @property
     def silence(self) -> float:
@@ -93,7 +100,7 @@ class Worker:
             raise WorkersError(f"worker {self.number} does not listen after {START} s") from None
         if not text:
             raise EndedError(self, await self.process.wait())
-        self.ready = True
+        self.ready, self.begun = True, time.monotonic()
         listening: dict[str, Any] = json.loads(text)
         return listening
 

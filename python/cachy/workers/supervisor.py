@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cachy import hangup
 from cachy.inherited import Inherited
 from cachy.terms import Terms, has_terminal
 from cachy.workers import channel
@@ -78,8 +79,7 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop)
         # What is ignored, as by nohup, stays so.
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-            loop.add_signal_handler(signal.SIGHUP, self.hang_up)
+        hangup.heed(loop, self.hang_up)
         try:
             self.begin(self.start_all())
             await self.over.wait()
@@ -105,9 +105,9 @@ class Supervisor:
         """Replaces the workers; ends where the terminal is gone in which it was started."""
         if self.terminal and not has_terminal():
             self.stop()
-        elif self.started and not self.over.is_set():
+        elif not self.over.is_set():
             self.reloads += 1
-            if self.reloads == 1:
+            if self.started and self.reloads == 1:
                 self.begin(self.reload())
 
     async def start_all(self) -> None:
@@ -126,6 +126,9 @@ class Supervisor:
         self.ready()
         self.begin(self.terms.notifier.beat())
         self.begin(self.watch_all())
+        if self.reloads:
+            # Somebody asked meanwhile, when some had read the configuration already.
+            self.begin(self.reload())
 
     async def start_first(self) -> dict[str, Any]:
         """Starts the first worker. One that has something to say against its start is right; one that was
@@ -180,19 +183,20 @@ class Supervisor:
         if self.over.is_set() or not wanted:
             return
         how = how_it_ended(code)
-        await self.rest(f"worker {worker.number} {how}", tell=False)
+        await self.rest(f"worker {worker.number} {how}", worker.served, tell=False)
         await self.keep_trying()
         self.remark(f"worker {worker.number} {how}; another one has taken its place")
         self.ready()
 
-    async def rest(self, why: str, *, tell: bool = True) -> None:
+    async def rest(self, why: str, served: float = 0.0, *, tell: bool = True) -> None:
         """Waits before the next start, the longer the more were in vain lately.
 
         Args:
             why: What has happened.
+            served: Seconds for which the worker that has ended took clients.
             tell: It is worth a remark, even if the next start is soon.
         """
-        pause = self.pace.pause()
+        pause = self.pace.pause(served)
         if not any(worker.takes for worker in self.workers):
             self.remark(f"{why}; no worker is left, and clients wait until one is")
             self.terms.notifier.status("no worker takes clients")
@@ -224,6 +228,8 @@ class Supervisor:
         """Replaces the workers one by one, by new processes with the configuration as it is now. The old
         ones finish what they do. Where a new one does not start, all that are left stay.
         """
+        # What was asked for before it begins is one.
+        self.reloads = 1
         while self.reloads:
             self.terms.notifier.reloading()
             for old in [worker for worker in self.workers if worker.takes]:

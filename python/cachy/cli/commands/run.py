@@ -146,7 +146,11 @@ def command(
             hint = None
             if not counted.get("requests"):
                 hint = unseen.hint(
-                    used, used_then, transparent=transparent, offline=is_offline(mode, settings)
+                    used,
+                    used_then,
+                    transparent=transparent,
+                    offline=is_offline(mode, settings),
+                    spared=os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "",
                 )
             tell(Report(report.name(command), code, seconds, counted, hint), report_file, quiet)
     raise SystemExit(code)

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import signal
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from cachy import hangup
 from cachy._core import parse_max_size, parse_span
 from cachy.cli import nearby, through
 from cachy.cli.corporate import Upstream, upstream
@@ -124,9 +124,7 @@ def command(
     the environment names a proxy (HTTPS_PROXY), upstream is asked by way of that one, but for hosts of
     NO_PROXY.
     """
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        # Until it listens, there is nothing to reload; by default it would end.
-        signal.signal(signal.SIGHUP, lambda *_: None)
+    hangup.keep()
     notifier = Notifier(os.environ)
     try:
         inherited = inherit(os.environ)
