@@ -170,6 +170,24 @@ def test_also_a_check(shared_proxy: Proxy, origin: Origin, host: str) -> None:
     assert not {k.lower() for k, _ in check.headers} & {k.lower() for k in (*REROUTING, "X-Hop")}
 
 
+def test_what_one_client_provoked(shared_proxy: Proxy, origin: Origin, host: str) -> None:
+    """An error to what passes by, with all its fields, says nothing about the URL."""
+
+    async def handler(request: Request, reply: Answering) -> None:
+        failing = request.header("x-forwarded-host") is not None
+        fields = {"Cache-Control": "no-cache"}
+        await reply.head(500 if failing else 200, headers=fields, length=0)
+        await reply.end()
+
+    origin.handle(host, "*", handler)
+    url = f"https://{host}/a"
+    fetch(shared_proxy, url)
+    reply = fetch(shared_proxy, url, "HEAD", headers={"X-Forwarded-Host": "a b"})
+    assert (reply.status, reply.cache_status) == (200, "cachy; hit; detail=stale-if-error")
+    assert "fwd=" in fetch(shared_proxy, url).cache_status
+    assert origin.count(url, "GET") == 2
+
+
 SPELLINGS = [
     ("/%72equests/", "/requests/"),
     ("/a%7eb%2fc", "/a~b%2Fc"),

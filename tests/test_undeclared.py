@@ -212,6 +212,20 @@ def test_by_user_agent(
     assert ask(offline, url, User_Agent="pip/24").body == b"pip/24"
 
 
+def test_another_variant_is_not_asked_about(shared_proxy: Proxy, origin: Origin, host: str) -> None:
+    """What stands in is no reason for a condition, also where a redirect leads to another one."""
+    url = f"https://{host}/a.zip"
+    origin.route(url, status=302, headers={"Location": "/b.zip"})
+    fields = FRESH | {"Vary": "User-Agent"}
+    thing = origin.route(f"https://{host}/b.zip", b"PK1", headers=fields, etag='"1"')
+    assert ask(shared_proxy, url, User_Agent="a").body == b"PK1"
+    thing.body = b"PK2"
+    reply = ask(shared_proxy, url, User_Agent="b")
+    assert (reply.status, reply.body) == (200, b"PK2")
+    assert ask(shared_proxy, url, User_Agent="b").cache_status == HIT
+    assert ask(shared_proxy, url, User_Agent="a").body == b"PK1"
+
+
 def test_the_best_stands_in(
     start_proxy: ProxyFactory, origin: Origin, cachy_dir: Path, host: str
 ) -> None:

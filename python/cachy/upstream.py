@@ -113,10 +113,14 @@ class UpstreamHttp2(Http2Client):
 
 
 def is_plain(event: RequestHeaders) -> bool:
-    """Whether a request is nothing but a head that everybody reads alike (RFC 9112 section 11.2)."""
+    """Whether a request is nothing but a head that everybody reads alike (RFC 9112 section 11.2), and
+    tells nothing about the next one: NTLM and Negotiate are said once for a connection.
+    """
     request = event.request
+    proof = request.headers.get("authorization", "basic").split(" ")[0].lower()
     return (
         event.end_stream
+        and proof in ("basic", "bearer", "digest", "token")
         and request.data.method in (b"GET", b"HEAD")
         and not any(name in request.headers for name in ("upgrade", "transfer-encoding"))
         and request.headers.get("content-length", "0") == "0"

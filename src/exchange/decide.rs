@@ -235,7 +235,12 @@ impl Exchange {
         headers.remove("host");
         if self.request.authority.is_none() || !self.request.multiplexed {
             let host = target.authority().as_bytes().to_vec();
-            headers.0.insert(0, (b"Host".to_vec(), host));
+            let name = if self.request.multiplexed {
+                "host"
+            } else {
+                "Host"
+            };
+            headers.0.insert(0, (name.into(), host));
         }
         self.coding = coding::asked_upstream(&self.request.headers, target);
         if let Some(coding) = self.coding {

@@ -69,7 +69,12 @@ impl Exchange {
         }
         self.sent_at = now;
         let headers = self.plain(&target);
-        let headers = self.with_conditions(headers);
+        // What is there may be another variant, which a 304 would not be about.
+        let headers = if self.checking {
+            self.with_conditions(headers)
+        } else {
+            headers
+        };
         Some(self.forward(Some(headers)))
     }
 

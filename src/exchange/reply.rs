@@ -242,7 +242,8 @@ impl Exchange {
 
     /// What is stored, since this URL failed; the origin lives, so it alone is left alone for a while.
     pub(super) fn url_failed(&mut self, now: Millis) -> Option<Answer> {
-        if let Some(target) = &self.target {
+        // What a client's own fields provoked says nothing about it.
+        if let Some(target) = self.target.as_ref().filter(|_| self.storing) {
             self.store.failed(&target.url(), now);
         }
         self.stale_if_error(now)
