@@ -274,6 +274,9 @@ pub(crate) fn in_range(
         answer.headers.set("Content-Type", made.content_type);
         answer.body = made.body;
     }
+    // Of the whole content, and this is a part of it (RFC 9530 section 2).
+    answer.headers.remove("content-digest");
+    answer.headers.remove("content-md5");
     answer.status = 206;
     answer
 }

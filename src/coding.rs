@@ -1,48 +1,227 @@
-//! `Content-Encoding` (RFC 9110 section 8.4): what is asked for upstream, and text that was
-//! negotiated compressed decoded on its way to the tree, so that a person can read and edit it.
+//! `Content-Encoding` (RFC 9110 section 8.4): what is asked for upstream, and what comes coded decoded on
+//! its way to the tree, so that every client can read it, and a person can read and edit it.
 
-use std::io::{self, Write};
+mod decoder;
+mod zstd;
 
-use flate2::write::MultiGzDecoder;
+pub use decoder::Decoder;
 
 use crate::cache_control::CacheControl;
+use crate::digest::named;
 use crate::headers::Headers;
 use crate::key::Target;
 use crate::select::accepts_coding;
-use crate::suffix::is_archive;
+use crate::suffix::{is_archive, names_file};
 
-/// Text larger than this, decoded, is not stored.
-const MOST: u64 = 512 << 20;
-/// Nor is text that grows by more than this factor, beyond the first megabytes.
-const RATIO: u64 = 200;
-const FREE: u64 = 16 << 20;
-/// Compressed bytes decoded in one go, so that the result fits in memory.
-const PIECE: usize = 4 << 10;
+/// A coding that can be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// `gzip`
+    Gzip,
+    /// `deflate`
+    Deflate,
+    /// `br`
+    Brotli,
+    /// `zstd`
+    Zstd,
+}
 
-/// What goes upstream as `Accept-Encoding` in place of the client's: a coding that can be decoded
-/// here, or none for what is an archive by its name.
+impl Coding {
+    /// By its name in `Content-Encoding`, lower case. `None`: another one, or several.
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "gzip" | "x-gzip" => Self::Gzip,
+            "deflate" => Self::Deflate,
+            "br" => Self::Brotli,
+            "zstd" => Self::Zstd,
+            _ => return None,
+        })
+    }
+}
+
+/// Further names of codings (IANA, HTTP Content Coding Registry): anything else codes nothing.
+const OTHERS: [&str; 8] = [
+    "compress",
+    "x-compress",
+    "dcb",
+    "dcz",
+    "exi",
+    "aes128gcm",
+    "pack200-gzip",
+    "bzip2",
+];
+
+/// Media types of what is compressed itself, so that a coding on it is likely to be a label; browsers
+/// take it for one with the first of these.
+const COMPRESSED: [&str; 10] = [
+    "application/gzip",
+    "application/x-gzip",
+    "application/x-gunzip",
+    "application/x-tar",
+    "application/x-gtar",
+    "application/x-gtar-compressed",
+    "application/x-compressed-tar",
+    "application/x-tgz",
+    "application/zstd",
+    "application/x-zstd",
+];
+
+/// What is done with a coding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Treatment {
+    /// It is undone.
+    Decode(Coding),
+    /// It stays.
+    AsSent {
+        /// It is a label of the thing itself: every client gets it so.
+        label: bool,
+    },
+}
+
+/// What goes upstream as `Accept-Encoding` in place of the client's: a coding that can be undone here,
+/// whatever the client can read, so that text is spared the line; as the client says it for what is an
+/// archive or a binary by its name, or is named by its digest.
 #[must_use]
 pub fn asked_upstream(request: &Headers, target: &Target) -> Option<&'static str> {
-    if !request.has("accept-encoding") {
+    let own =
+        !(names_file(target) || named(target).is_some() || CacheControl::of(request).no_transform);
+    if own || (accepts_coding(request, "gzip") && !is_archive(target)) {
+        Some("gzip")
+    } else if request.has("accept-encoding") {
+        Some("identity")
+    } else {
+        None
+    }
+}
+
+/// What is done with the coding of a response that is stored. `asked`: what went upstream as
+/// `Accept-Encoding`.
+#[must_use]
+pub fn treatment(
+    target: &Target,
+    asked: Option<&str>,
+    request: &Headers,
+    response: &Headers,
+) -> Treatment {
+    let codings = response.list("content-encoding").to_ascii_lowercase();
+    let codings = codings.trim();
+    if matches!(codings, "" | "identity") {
+        return Treatment::AsSent { label: false };
+    }
+    let wanted = |coding: &str| asked.is_some_and(|asked| asked == coding.trim_start_matches("x-"));
+    if is_archive(target) {
+        let label = !wanted(codings);
+        return Treatment::AsSent { label };
+    }
+    let Some(coding) = Coding::of(codings) else {
+        let coded = codings.split(',').map(str::trim);
+        let label = !coded
+            .clone()
+            .any(|c| Coding::of(c).is_some() || OTHERS.contains(&c));
+        return Treatment::AsSent { label };
+    };
+    let readable = accepts_coding(request, codings);
+    let media_type = essence(response);
+    // Who can't read it is not helped by what stays as it is.
+    let fixed = readable && CacheControl::of(response).no_transform;
+    if is_text(&media_type) && !fixed {
+        return Treatment::Decode(coding);
+    }
+    if readable {
+        return Treatment::AsSent { label: false };
+    }
+    let negotiated = wanted("gzip") && (varies(response) || !response.has("content-length"));
+    let label = match coding {
+        Coding::Brotli | Coding::Deflate => false,
+        _ if COMPRESSED.contains(&media_type.as_str()) => true,
+        Coding::Gzip => is_anything(&media_type) && !negotiated,
+        Coding::Zstd => false,
+    };
+    if label {
+        Treatment::AsSent { label }
+    } else {
+        Treatment::Decode(coding)
+    }
+}
+
+/// What has to be undone of a response that isn't stored: what the client didn't ask for, but we did.
+#[must_use]
+pub fn undone(
+    target: &Target,
+    asked: Option<&str>,
+    request: &Headers,
+    response: &Headers,
+) -> Option<Coding> {
+    let codings = response.list("content-encoding").to_ascii_lowercase();
+    let ours = asked == Some("gzip") && Coding::of(codings.trim()) == Some(Coding::Gzip);
+    if !ours || accepts_coding(request, &codings) {
         return None;
     }
-    let gzip = accepts_coding(request, "gzip") && !is_archive(target);
-    Some(if gzip { "gzip" } else { "identity" })
+    match treatment(target, asked, request, response) {
+        Treatment::Decode(coding) => Some(coding),
+        Treatment::AsSent { .. } => None,
+    }
 }
 
-/// Whether this response is text that was negotiated compressed and may be stored decoded.
+/// Whether a `Content-Encoding` that is stored as a label may be one: what came in brotli or zstd
+/// for a name that says no archive was one only to older versions.
 #[must_use]
-pub fn is_decodable(asked: Option<&str>, response: &Headers) -> bool {
-    let coding = response.list("content-encoding").to_ascii_lowercase();
-    asked == Some("gzip")
-        && matches!(coding.as_str(), "gzip" | "x-gzip")
-        && !CacheControl::of(response).no_transform
-        && response.text("content-type").is_some_and(is_text)
+pub fn may_be_label(target: &Target, codings: &str) -> bool {
+    let codings = codings.to_ascii_lowercase();
+    is_archive(target) || !matches!(Coding::of(codings.trim()), Some(c) if c != Coding::Gzip)
 }
 
-fn is_text(media_type: &str) -> bool {
+/// Takes away what tells of the coded bytes where they have been decoded: digests of the content and of
+/// the representation (RFC 9530, RFC 3230, RFC 1864), and those by which stores tell of what they keep.
+/// A checksum of the file itself stays: repositories (`X-Checksum-Sha1`) code on the way.
+pub fn forget_digests(headers: &mut Headers) {
+    headers.0.retain(|(name, _)| {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        let told = matches!(
+            name.as_str(),
+            "content-digest"
+                | "repr-digest"
+                | "digest"
+                | "content-md5"
+                | "x-goog-hash"
+                | "x-goog-stored-content-encoding"
+                | "x-goog-stored-content-length"
+                | "x-ms-blob-content-md5"
+                | "x-ms-content-crc64"
+                | "x-oss-hash-crc64ecma"
+                | "x-cos-hash-crc64ecma"
+        );
+        !told && !name.starts_with("x-amz-checksum-")
+    });
+}
+
+/// The fields of a response whose coding is undone.
+pub fn decoded(headers: &mut Headers) {
+    headers.remove("content-encoding");
+    headers.remove("content-length");
+    forget_digests(headers);
+}
+
+fn varies(response: &Headers) -> bool {
+    let vary = response.list("vary").to_ascii_lowercase();
+    vary.split(',').any(|name| name.trim() == "accept-encoding")
+}
+
+fn essence(response: &Headers) -> String {
+    let media_type = response.text("content-type").unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default();
-    let essence = essence.trim().to_ascii_lowercase();
+    essence.trim().to_ascii_lowercase()
+}
+
+/// A media type that says nothing.
+fn is_anything(essence: &str) -> bool {
+    matches!(
+        essence,
+        "" | "application/octet-stream" | "binary/octet-stream" | "application/binary"
+    )
+}
+
+fn is_text(essence: &str) -> bool {
     let Some((kind, subtype)) = essence.split_once('/') else {
         return false;
     };
@@ -57,157 +236,193 @@ fn is_text(media_type: &str) -> bool {
         || (subtype.starts_with("vnd.pypi.simple.") && subtype.ends_with("+html"))
 }
 
-/// Decodes gzip as it arrives.
-#[derive(Debug)]
-pub struct Decoder {
-    inner: MultiGzDecoder<Vec<u8>>,
-    taken: u64,
-    given: u64,
-}
-
-impl Default for Decoder {
-    fn default() -> Self {
-        Self {
-            inner: MultiGzDecoder::new(Vec::new()),
-            taken: 0,
-            given: 0,
-        }
-    }
-}
-
-impl Decoder {
-    /// Decodes, and hands on what comes out in pieces.
-    ///
-    /// # Errors
-    /// `InvalidInput` or `InvalidData` where the bytes aren't gzip.
-    pub fn feed(&mut self, bytes: &[u8], mut to: impl FnMut(&[u8])) -> io::Result<()> {
-        for piece in bytes.chunks(PIECE) {
-            self.inner.write_all(piece)?;
-            self.taken += piece.len() as u64;
-            self.hand_on(&mut to);
-        }
-        Ok(())
-    }
-
-    /// The end of the input.
-    ///
-    /// # Errors
-    /// `UnexpectedEof` and the like where the gzip data isn't whole.
-    pub fn finish(&mut self, mut to: impl FnMut(&[u8])) -> io::Result<()> {
-        self.inner.try_finish()?;
-        self.hand_on(&mut to);
-        Ok(())
-    }
-
-    fn hand_on(&mut self, to: &mut impl FnMut(&[u8])) {
-        let out = self.inner.get_mut();
-        if !out.is_empty() {
-            self.given += out.len() as u64;
-            to(out);
-            out.clear();
-        }
-    }
-
-    /// Whether so much came out of so little that it is not stored.
-    #[must_use]
-    pub fn is_bomb(&self) -> bool {
-        self.given > MOST || (self.given > FREE && self.given / RATIO > self.taken)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
 
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut to = GzEncoder::new(Vec::new(), Compression::best());
-        to.write_all(bytes).unwrap();
-        to.finish().unwrap()
-    }
+    const LABEL: Treatment = Treatment::AsSent { label: true };
+    const SENT: Treatment = Treatment::AsSent { label: false };
 
     fn fields(pairs: &[(&str, &str)]) -> Headers {
         let pairs = pairs.iter();
         Headers(pairs.map(|(n, v)| ((*n).into(), (*v).into())).collect())
     }
 
+    fn at(path: &str) -> Target {
+        Target::parse(&format!("https://h{path}")).unwrap()
+    }
+
+    /// A client's `Accept-Encoding`, and the fields of the answer.
+    fn of(path: &str, accept: &str, response: &[(&str, &str)]) -> Treatment {
+        let request = fields(&[("Accept-Encoding", accept)]);
+        let asked = asked_upstream(&request, &at(path));
+        treatment(&at(path), asked, &request, &fields(response))
+    }
+
     #[test]
-    fn decodes_in_any_pieces_and_knows_the_end() {
-        let text = b"hello ".repeat(10_000);
-        let packed = gzip(&text);
-        for size in [1, 7, packed.len()] {
-            let mut decoder = Decoder::default();
-            let mut out = Vec::new();
-            for piece in packed.chunks(size) {
-                decoder.feed(piece, |b| out.extend_from_slice(b)).unwrap();
+    fn text_is_decoded_whoever_asks() {
+        for (name, coding) in [
+            ("gzip", Coding::Gzip),
+            ("X-Gzip", Coding::Gzip),
+            ("deflate", Coding::Deflate),
+            ("br", Coding::Brotli),
+            ("zstd", Coding::Zstd),
+        ] {
+            let answer = [
+                ("Content-Encoding", name),
+                ("Content-Type", "text/html; charset=x"),
+            ];
+            for accept in ["gzip", "identity", "", "br"] {
+                assert_eq!(
+                    of("/page", accept, &answer),
+                    Treatment::Decode(coding),
+                    "{name}"
+                );
             }
-            decoder.finish(|b| out.extend_from_slice(b)).unwrap();
-            assert!(out == text);
+            // With its name it is an archive.
+            assert!(matches!(
+                of("/a.zip", "identity", &answer),
+                Treatment::AsSent { .. }
+            ));
+            let fixed = [answer[0], answer[1], ("Cache-Control", "no-transform")];
+            assert_eq!(of("/page", name, &fixed), SENT);
+            let decoded = Treatment::Decode(coding);
+            assert_eq!(
+                of("/page", "identity", &fixed),
+                decoded,
+                "it has to be readable"
+            );
         }
-        let mut cut = Decoder::default();
-        cut.feed(&packed[..packed.len() - 4], |_| {}).unwrap();
-        assert!(cut.finish(|_| {}).is_err());
-        assert!(
-            Decoder::default()
-                .feed(b"<html>not gzip</html>", |_| {})
-                .is_err()
+        let json = ("Content-Type", "application/vnd.pypi.simple.v1+json");
+        let packed = [("Content-Encoding", "gzip"), json];
+        assert_eq!(
+            of("/simple/six/", "gzip", &packed),
+            Treatment::Decode(Coding::Gzip)
         );
     }
 
     #[test]
-    fn a_bomb_is_told_before_it_is_large() {
-        let packed = gzip(&vec![0; 64 << 20]);
-        let mut decoder = Decoder::default();
-        let mut told = 0;
-        for piece in packed.chunks(1 << 10) {
-            decoder.feed(piece, |_| {}).unwrap();
-            if decoder.is_bomb() {
-                told = decoder.given;
-                break;
-            }
-        }
-        assert!(told > 0 && told < 32 << 20, "{told}");
+    fn what_is_no_text() {
+        let octets = ("Content-Type", "application/octet-stream");
+        let length = ("Content-Length", "9");
+        let vary = ("Vary", "Accept, Accept-Encoding");
+        let gzip = ("Content-Encoding", "gzip");
+        let decoded = Treatment::Decode(Coding::Gzip);
+        assert_eq!(of("/blob", "gzip", &[gzip, octets]), SENT);
+        assert_eq!(of("/blob", "", &[gzip, octets, length, vary]), decoded);
+        assert_eq!(of("/blob", "", &[gzip, octets]), decoded);
+        assert_eq!(of("/blob", "", &[gzip, octets, length]), LABEL);
+        let tar = ("Content-Type", "application/x-tar");
+        assert_eq!(of("/get?f=a", "", &[gzip, tar, vary]), LABEL);
+        assert_eq!(
+            of("/x.wasm", "", &[gzip, ("Content-Type", "application/wasm")]),
+            decoded
+        );
+        let br = ("Content-Encoding", "br");
+        assert_eq!(
+            of("/blob", "", &[br, octets, length]),
+            Treatment::Decode(Coding::Brotli)
+        );
+        assert_eq!(of("/blob", "br", &[br, octets, length]), SENT);
+        let zstd = ("Content-Encoding", "zstd");
+        assert_eq!(
+            of("/blob", "gzip", &[zstd, octets]),
+            Treatment::Decode(Coding::Zstd)
+        );
+        assert_eq!(
+            of("/blob", "", &[zstd, ("Content-Type", "application/zstd")]),
+            LABEL
+        );
     }
 
     #[test]
-    fn what_is_decoded() {
-        let html = [
-            ("Content-Encoding", "gzip"),
-            ("Content-Type", "text/html; charset=utf-8"),
-        ];
-        assert!(is_decodable(Some("gzip"), &fields(&html)));
-        assert!(!is_decodable(Some("identity"), &fields(&html)));
-        let json = ("Content-Type", "application/vnd.pypi.simple.v1+json");
-        assert!(is_decodable(
-            Some("gzip"),
-            &fields(&[("Content-Encoding", "gzip"), json])
-        ));
-        let octets = ("Content-Type", "application/octet-stream");
-        assert!(!is_decodable(
-            Some("gzip"),
-            &fields(&[("Content-Encoding", "gzip"), octets])
-        ));
-        let fixed = ("Cache-Control", "no-transform");
-        assert!(!is_decodable(
-            Some("gzip"),
-            &fields(&[html[0], html[1], fixed])
-        ));
-        assert!(!is_decodable(
-            Some("gzip"),
-            &fields(&[("Content-Encoding", "br"), html[1]])
-        ));
+    fn what_cannot_be_undone_is_for_who_can() {
+        for (name, expected) in [
+            ("compress", SENT),
+            ("gzip, br", SENT),
+            ("aes128gcm", SENT),
+            ("utf-8", LABEL),
+            ("none", LABEL),
+            ("identity", SENT),
+            ("", SENT),
+        ] {
+            let answer = [("Content-Encoding", name), ("Content-Type", "text/plain")];
+            assert_eq!(of("/page", "gzip", &answer), expected, "{name}");
+        }
     }
 
     #[test]
     fn what_is_asked() {
-        let page = Target::parse("https://h/simple/six/").unwrap();
-        let archive = Target::parse("https://h/a.tar.gz").unwrap();
         let browser = fields(&[("Accept-Encoding", "gzip, deflate, br")]);
-        assert_eq!(asked_upstream(&browser, &page), Some("gzip"));
-        assert_eq!(asked_upstream(&browser, &archive), Some("identity"));
-        let brotli = fields(&[("Accept-Encoding", "br")]);
-        assert_eq!(asked_upstream(&brotli, &page), Some("identity"));
-        assert_eq!(asked_upstream(&Headers::default(), &page), None);
+        let identity = fields(&[("Accept-Encoding", "identity")]);
+        let hex = "a".repeat(64);
+        let blob = format!("/v2/x/blobs/sha256:{hex}");
+        for (path, by_browser, by_identity, by_nobody) in [
+            ("/simple/six/", Some("gzip"), Some("gzip"), Some("gzip")),
+            ("/lodash", Some("gzip"), Some("gzip"), Some("gzip")),
+            ("/a.tar.gz", Some("identity"), Some("identity"), None),
+            ("/setup.exe", Some("gzip"), Some("identity"), None),
+            (&blob, Some("gzip"), Some("identity"), None),
+        ] {
+            assert_eq!(asked_upstream(&browser, &at(path)), by_browser, "{path}");
+            assert_eq!(asked_upstream(&identity, &at(path)), by_identity, "{path}");
+            assert_eq!(
+                asked_upstream(&Headers::default(), &at(path)),
+                by_nobody,
+                "{path}"
+            );
+        }
+        let fixed = fields(&[("Cache-Control", "no-transform")]);
+        assert_eq!(asked_upstream(&fixed, &at("/lodash")), None);
+    }
+
+    #[test]
+    fn what_is_not_stored_is_readable_too() {
+        let answer = fields(&[("Content-Encoding", "gzip"), ("Content-Type", "text/plain")]);
+        let none = Headers::default();
+        let gzip = fields(&[("Accept-Encoding", "gzip")]);
+        let page = at("/page");
+        assert_eq!(
+            undone(&page, Some("gzip"), &none, &answer),
+            Some(Coding::Gzip)
+        );
+        assert_eq!(undone(&page, Some("gzip"), &gzip, &answer), None);
+        assert_eq!(undone(&page, None, &none, &answer), None);
+    }
+
+    #[test]
+    fn digests_of_the_coded_bytes() {
+        let mut headers = fields(&[
+            ("Content-Type", "text/plain"),
+            ("Content-Encoding", "gzip"),
+            ("Content-Length", "9"),
+            ("Content-Digest", "sha-256=:x:"),
+            ("Repr-Digest", "sha-256=:x:"),
+            ("Digest", "sha-256=x"),
+            ("Content-MD5", "x"),
+            ("x-goog-hash", "crc32c=x"),
+            ("x-amz-checksum-sha256", "x"),
+            ("x-ms-blob-content-md5", "x"),
+            ("X-Checksum-Sha1", "of the file"),
+            ("Want-Digest", "sha-256"),
+            ("ETag", "\"x\""),
+        ]);
+        decoded(&mut headers);
+        let left: Vec<_> = headers
+            .0
+            .iter()
+            .map(|(n, _)| String::from_utf8_lossy(n))
+            .collect();
+        assert_eq!(
+            left,
+            ["Content-Type", "X-Checksum-Sha1", "Want-Digest", "ETag"]
+        );
+    }
+
+    #[test]
+    fn labels_of_older_versions() {
+        assert!(may_be_label(&at("/a.tar.gz"), "gzip") && may_be_label(&at("/a.br"), "br"));
+        assert!(may_be_label(&at("/blob"), "gzip") && may_be_label(&at("/page"), "utf-8"));
+        assert!(!may_be_label(&at("/page"), "br") && !may_be_label(&at("/page"), "zstd"));
     }
 }

@@ -2,6 +2,7 @@
 //! whose it is.
 
 use crate::cache_control::CacheControl;
+use crate::coding::forget_digests;
 use crate::error::Result;
 use crate::freshness::{format_date, http_date};
 use crate::headers::Headers;
@@ -138,6 +139,7 @@ pub fn updated(stored: &Headers, update: &Headers, now: Millis) -> Headers {
         update.push("Date", format_date(now));
     }
     update.0.retain(|(name, _)| !describes_bytes(name));
+    forget_digests(&mut update);
     if !(stored.has("etag") || stored.has("last-modified")) {
         // Nothing was compared, so that they may belong to other bytes.
         update.remove("last-modified");

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use crate::answer::Answer;
 use crate::body::Body;
 use crate::cache_status::CacheStatus;
+use crate::coding;
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::flight::Flight;
@@ -171,6 +172,8 @@ pub struct Exchange {
     conditions: check::Conditions,
     /// What was sent as `Accept-Encoding`.
     coding: Option<&'static str>,
+    /// What isn't stored is decoded for its client.
+    undone: bool,
     sent_at: Millis,
     flight: Option<Flight>,
     record: Option<Record>,
@@ -217,6 +220,7 @@ impl Exchange {
             checking: false,
             conditions: check::Conditions::None,
             coding: None,
+            undone: false,
             sent_at: 0,
             flight: None,
             record: None,
@@ -287,6 +291,13 @@ impl Exchange {
         // Not before the client has the first of it: another file is made for that.
         self.publish_late();
         Ok(())
+    }
+
+    /// Takes what tells of the coded bytes away from the trailers of a body that is decoded.
+    pub fn trailers(&self, fields: &mut Headers) {
+        if self.undone || self.record.as_ref().is_some_and(|record| record.decoded) {
+            coding::forget_digests(fields);
+        }
     }
 
     /// Bytes that wait in memory for the slowest client.

@@ -82,7 +82,7 @@ pub struct Record {
     /// It came compressed and lies decoded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub decoded: bool,
-    /// Its `Content-Encoding` was not asked for: a label of the thing itself, for every client.
+    /// Its `Content-Encoding` is a label of the thing itself, which every client gets so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub label: bool,
     /// It was stored without waiting for the disk.

@@ -7,6 +7,7 @@ mod undeclared;
 use sha2::{Digest, Sha256};
 
 use crate::asking;
+use crate::coding::may_be_label;
 use crate::headers::Headers;
 use crate::hex::hex;
 use crate::key::Target;
@@ -74,13 +75,14 @@ pub fn has(values: &[(String, String)], target: &Target, request: &Headers) -> b
 /// Whether a stored response answers this request.
 #[must_use]
 pub fn matches(record: &Record, target: &Target, request: &Headers) -> bool {
-    is_readable(record, request) && has(&record.selecting, target, request)
+    is_readable(record, target, request) && has(&record.selecting, target, request)
 }
 
 /// Whether the client can decode what is stored.
-fn is_readable(record: &Record, request: &Headers) -> bool {
+fn is_readable(record: &Record, target: &Target, request: &Headers) -> bool {
     let coding = record.headers.list("content-encoding");
-    coding.is_empty() || record.label || accepts_coding(request, &coding)
+    let label = || record.label && may_be_label(target, &coding);
+    coding.is_empty() || label() || accepts_coding(request, &coding)
 }
 
 /// Names a variant: 16 hex digits over what it was selected by.

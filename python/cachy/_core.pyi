@@ -323,6 +323,9 @@ class Exchange:
                 `decide` tells what to answer.
         """
 
+    def trailers(self, fields: _Fields) -> _Fields:
+        """Upstream's trailers, without what tells of coded bytes where the body is decoded."""
+
     @property
     def backlog(self) -> int:
         """Bytes that wait in memory for the slowest client."""

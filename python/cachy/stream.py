@@ -3,7 +3,7 @@
 from math import isfinite
 from typing import Any
 
-from mitmproxy import flow
+from mitmproxy import flow, http
 from mitmproxy.proxy import events
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import SendHttp
@@ -181,7 +181,8 @@ class CachyStream(LingeringStream, FetchingStream):
                 yield from self.arrived()
         elif isinstance(event, ResponseTrailers):
             if is_multiplexed(self.flow.request):
-                response.trailers = event.trailers
+                fields = transaction.exchange.trailers(list(event.trailers.fields))
+                response.trailers = http.Headers(fields)
         else:
             if self.express is not None:
                 self.express.leave()

@@ -55,6 +55,7 @@ impl Exchange {
             return step;
         }
         self.sent_at = now;
+        self.coding = None;
         let target = match self.rules().target() {
             Ok(target) => target,
             Err((why, detail)) => return self.pass(why, detail),

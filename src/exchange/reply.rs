@@ -6,7 +6,7 @@ use super::{Exchange, Fallback, Reply};
 use crate::answer::{self, Answer};
 use crate::body::Body;
 use crate::cache_status::{CacheStatus, Forwarded};
-use crate::coding::{self, Decoder};
+use crate::coding::{self, Decoder, Treatment};
 use crate::content::Sniff;
 use crate::digest::named;
 use crate::flight::{Flight, Storing, Taking};
@@ -83,6 +83,10 @@ impl Exchange {
             self.status.detail = Some("store-error");
         }
         let mut out = headers.clone();
+        if self.undone {
+            coding::decoded(&mut out);
+            answer::weaken(&mut out);
+        }
         if let Some(record) = &self.record {
             out = record.headers.clone();
             if record.decoded {
@@ -121,31 +125,30 @@ impl Exchange {
                 storable::storing(target, request, status, headers, self.settings.policy)
                     .map(|storing| (storing, target))
             }
-            _ => return self.unstored(),
+            _ => return self.unstored(status, headers),
         };
         let (storing, target) = match chosen {
             Ok(chosen) => chosen,
             Err(detail) => {
                 self.status.detail = Some(detail);
-                // The client asked for the whole to be stored in one coding; nothing is decoded now.
-                return self.unstored();
+                return self.unstored(status, headers);
             }
         };
         if storing == Storing::Slash {
             self.status.detail = Some("slash");
         }
-        let decode = storing == Storing::File && coding::is_decodable(self.coding, headers);
+        let request = &self.request.headers;
+        let treatment = coding::treatment(target, self.coding, request, headers);
         let mut stored = headers.storable();
         stored.remove("age");
-        if decode {
-            stored.remove("content-encoding");
-        }
-        let codings = stored.list("content-encoding");
+        let (decoder, label) = match treatment {
+            Treatment::Decode(coding) => {
+                coding::decoded(&mut stored);
+                (Some(Decoder::new(coding)), false)
+            }
+            Treatment::AsSent { label } => (None, label),
+        };
         let selecting = select::selecting(target, &self.request.headers, status, headers);
-        let mut asked = Headers::default();
-        if let Some(coding) = self.coding {
-            asked.push("Accept-Encoding", coding);
-        }
         self.record = Some(Record {
             scheme: target.scheme(),
             status,
@@ -156,10 +159,10 @@ impl Exchange {
             initial_age: initial_age(headers, now - self.sent_at, now),
             checked_at: self.checking.then_some(now),
             close_delimited: self.by_closing,
-            decoded: decode,
+            decoded: decoder.is_some(),
             unsettled: None,
             bond: None,
-            label: !codings.is_empty() && !select::accepts_coding(&asked, &codings),
+            label,
             stored: Stored::Slash { body: Vec::new() },
         });
         let named = named(target).filter(|_| storing == Storing::File);
@@ -170,15 +173,27 @@ impl Exchange {
         let taking = Taking {
             sniff: sniff.and_then(|record| Sniff::of(target, &record.headers)),
             named,
-            decoder: decode.then(Decoder::default),
+            decoder,
             storing,
             announced,
         };
         Flight::begin(&self.store, self.demand(), taking)
     }
 
-    fn unstored(&self) -> Flight {
-        Flight::begin(&self.store, self.demand(), Taking::default())
+    /// Passes on what isn't stored; decoded where the client didn't ask for the coding, but we did.
+    fn unstored(&mut self, status: u16, headers: &Headers) -> Flight {
+        let undone = self
+            .target
+            .as_ref()
+            .filter(|_| !self.request.is_bodiless(status));
+        let undone = undone
+            .and_then(|target| coding::undone(target, self.coding, &self.request.headers, headers));
+        self.undone = undone.is_some();
+        let taking = Taking {
+            decoder: undone.map(Decoder::new),
+            ..Taking::default()
+        };
+        Flight::begin(&self.store, self.demand(), taking)
     }
 
     /// Lets others have what arrives, or tells them to ask for themselves. Returns for how long the

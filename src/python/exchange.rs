@@ -3,12 +3,12 @@
 use parking_lot::Mutex;
 use pyo3::buffer::PyBuffer;
 use pyo3::prelude::*;
-use pyo3::types::PyFloat;
+use pyo3::types::{PyBytes, PyFloat};
 
-use super::Fields;
 use super::answer::{Answer, Forward, Pause, Streamed};
 use super::request::Request;
 use super::wake::Ticket;
+use super::{Fields, pairs};
 use crate::exchange::{self, Look, Reply, Step};
 use crate::freshness::clock;
 use crate::headers::Headers;
@@ -129,6 +129,12 @@ impl Exchange {
         // The one copy that is made of it: what it lies in is used again at once.
         let data = PyBuffer::<u8>::get(data)?.to_vec(py)?;
         Ok(py.detach(|| self.0.lock().write(data, clock()))?)
+    }
+
+    fn trailers(&self, py: Python<'_>, fields: Fields) -> Vec<(Py<PyBytes>, Py<PyBytes>)> {
+        let mut fields = Headers(fields);
+        py.detach(|| self.0.lock().trailers(&mut fields));
+        pairs(py, &fields.0)
     }
 
     #[getter]

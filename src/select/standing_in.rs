@@ -39,7 +39,7 @@ pub struct Fitness {
 #[must_use]
 pub fn fitness(record: &Record, target: &Target, request: &Headers) -> Option<Fitness> {
     // That there is nothing for one says nothing about what there is for another.
-    if record.status >= 400 || !is_readable(record, request) {
+    if record.status >= 400 || !is_readable(record, target, request) {
         return None;
     }
     let (mut accepted, mut agreeing) = (true, 0);

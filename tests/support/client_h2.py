@@ -28,6 +28,7 @@ class Stream:
     received: int = 0
     """Bytes of the body that came, read or not."""
     ended: bool = False
+    trailers: dict[str, str] = field(default_factory=dict)
     reset: int | None = None
     """The error code, where the peer reset the stream."""
 
@@ -139,6 +140,8 @@ class H2Client:
                 self.h2.acknowledge_received_data(
                     event.flow_controlled_length, event.stream_id or 0
                 )
+        elif isinstance(event, h2.events.TrailersReceived):
+            stream.trailers = {str(k): str(v) for k, v in event.headers or []}
         elif isinstance(event, h2.events.StreamEnded):
             stream.ended = True
         elif isinstance(event, h2.events.StreamReset):

@@ -155,7 +155,11 @@ class Http2Reply(Reply):
         """See `Reply.end`."""
         self._check()
         self.ended = True
-        self._connection.h2.end_stream(self._number)
+        if self.trailers:
+            fields = [(k.lower(), v) for k, v in header_list(self.trailers)]
+            self._connection.h2.send_headers(self._number, fields, end_stream=True)
+        else:
+            self._connection.h2.end_stream(self._number)
         await self._connection.flush()
 
     def abort(self) -> None:

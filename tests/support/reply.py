@@ -14,6 +14,8 @@ class Reply(ABC):
 
     sent: int = 0
     """Bytes of the body that the transport has taken."""
+    trailers: HeadersLike | None = None
+    """What `end` sends behind the body (HTTP/2 only)."""
     started: bool = False
     ended: bool = False
 

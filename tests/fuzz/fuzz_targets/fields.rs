@@ -6,7 +6,9 @@
 #![no_main]
 
 use cachy::cache_control::CacheControl;
-use cachy::coding::Decoder;
+use cachy::coding::{Coding, Decoder, treatment};
+use cachy::content::Sniff;
+use cachy::magic::{Format, page};
 use cachy::headers::Headers;
 use cachy::internal::{guard, route};
 use cachy::key::Target;
@@ -54,6 +56,7 @@ fuzz_target!(|data: &[u8]| {
         let _ = storable::storing(&target, &headers, status, &headers, Policy::Auto);
     }
     check_redirects(&headers);
+    let _ = treatment(&target, Some("gzip"), &headers, &headers);
     let mut presenting = Headers::default();
     presenting.push("Authorization", data);
     let _ = guard::presented(&presenting);
@@ -62,7 +65,7 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(again.as_ref(), Ok(&target));
     }
     let Ok(text) = std::str::from_utf8(data) else {
-        let _ = Decoder::default().feed(data, |_| {});
+        check_bytes(data);
         return;
     };
     if let Some(link) = StatusLink::parse(text) {
@@ -88,6 +91,23 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(serde_json::from_str::<Meta>(&text).expect("its own"), meta);
     }
 });
+
+/// What looks at bodies, and decodes them.
+fn check_bytes(data: &[u8]) {
+    for coding in [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd] {
+        let mut decoder = Decoder::new(coding);
+        let mut given = 0;
+        let _ = decoder.feed(data, |out| given += out.len());
+        assert!(given < 64 << 20, "{given}");
+    }
+    let _ = (Format::of(data), page(data));
+    for path in ["/a.whl", "/a.tar.gz", "/a.bin"] {
+        let target = Target::parse(&format!("https://h{path}")).expect("a good URL");
+        let mut sniff = Sniff::of(&target, &Headers::default()).expect("it names a file");
+        let _ = sniff.feed(data);
+        let _ = sniff.end();
+    }
+}
 
 /// Where a chain of redirects to the same Location leads: never out of https, and to what can be
 /// sent; it ends.
