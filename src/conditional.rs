@@ -52,6 +52,27 @@ pub fn evaluate(request: &Headers, stored: &Headers) -> Outcome {
     }
 }
 
+/// Whether the validators of all conditions of a request that count (RFC 9110 section 13.2.2) are those
+/// of a stored response: its client has, or wants, what is stored.
+#[must_use]
+pub fn is_ours(request: &Headers, stored: &Headers) -> bool {
+    let tag = |name| {
+        let etag = stored.text("etag");
+        entity_tags(&request.list(name))
+            .any(|tag| etag.is_some_and(|etag| opaque(tag) == opaque(etag)))
+    };
+    let time = |name| {
+        let modified = stored.text("last-modified").and_then(http_date);
+        modified.is_some() && date(request, name) == modified
+    };
+    let pair = |tags, times| match (request.has(tags), request.has(times)) {
+        (true, _) => tag(tags),
+        (false, true) => time(times),
+        (false, false) => true,
+    };
+    pair("if-none-match", "if-modified-since") && pair("if-match", "if-unmodified-since")
+}
+
 /// Whether a range asked for with this `If-Range` still fits what is stored (RFC 9110 section
 /// 13.1.5): strong comparison; a date must be the very one, and the stored response be generated
 /// after the second that it names, in which the thing may have changed again (section 8.8.2.2).
@@ -135,9 +156,6 @@ pub fn is_plain(request: &Headers) -> bool {
                 .any(|p| name.eq_ignore_ascii_case(p.as_bytes()))
     })
 }
-
-/// Those of them by which a client asks for a check of what it has.
-pub const CONDITIONS: &[&str] = PARTIAL.split_at(4).0;
 
 #[cfg(test)]
 mod tests {

@@ -1,22 +1,21 @@
 //! Whether a stored response may be served without asking upstream: `cachy_freshness`, over the
 //! age and lifetime of RFC 9111 section 4.2. Time is an argument everywhere.
 
+mod asks;
 mod terms;
+#[cfg(test)]
+mod tests;
 
-pub use terms::Terms;
+pub(crate) use asks::Asks;
+pub use terms::{Rule, Terms};
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::cache_control::CacheControl;
-use crate::conditional::CONDITIONS;
 use crate::headers::Headers;
-use crate::key::Target;
 use crate::meta::{Millis, Record};
 use crate::options::Policy;
-use crate::shape;
 
-/// How long a 404, a 410 or a temporary redirect without stated freshness is served unasked.
-pub(crate) const TEMPORARY: u64 = 600;
 /// No check is repeated within this time.
 pub(crate) const AGAIN: Millis = 5_000;
 
@@ -42,51 +41,93 @@ pub fn judge(
     policy: Policy,
     now: Millis,
 ) -> Verdict {
-    if policy == Policy::Forever || terms.for_good {
+    if policy == Policy::Forever {
         return Verdict::Fresh;
     }
-    let checked = record
-        .checked_at
-        .is_some_and(|at| (at..at + AGAIN).contains(&now));
-    if checked {
-        return Verdict::Fresh;
+    let asks = Asks::of(request, &record.headers);
+    if terms.for_good {
+        let heard = asks.is_some_and(|asks| is_heard(asks, terms));
+        return if heard && !is_settled(record, terms, now) {
+            Verdict::Requested
+        } else {
+            Verdict::Fresh
+        };
     }
-    let age = age(record, now);
-    let control = CacheControl::of(request);
-    let conditional = CONDITIONS.iter().any(|name| request.has(name));
-    let backwards = now < record.stored_at;
-    // An index that has just been fetched, or what is fresh, is not asked for once more: jobs that
-    // start together are a moment apart.
-    let just = (record.stored_at..record.stored_at + AGAIN).contains(&now);
-    if control.max_age.is_some_and(|most| most > 0 && age >= most) {
+    match asks {
+        Some(asks) => asked(record, terms, asks, now),
+        None => unasked(record, terms, now),
+    }
+}
+
+/// Whether a check of a name for good is asked for by a person (curl, a browser's reload), and not by
+/// the habit of a program.
+fn is_heard(asks: Asks, terms: &Terms) -> bool {
+    // apt says `max-age=0` of all its indexes, also of those that it names by their digest.
+    let zero = asks.max_age == Some(0) && terms.rule != Rule::Digest;
+    (asks.no_cache || zero) && !asks.habit
+}
+
+fn asked(record: &Record, terms: &Terms, asks: Asks, now: Millis) -> Verdict {
+    let too_old = |most| most > 0 && age(record, now) >= most;
+    if asks.max_age.is_some_and(too_old) && !is_checked(record, terms, now) {
         return Verdict::Requested;
     }
-    if control.no_cache || conditional || control.max_age == Some(0) {
-        let fresh = terms
-            .lifetime
-            .map_or(terms.index, |lifetime| age < lifetime);
-        return if just && fresh {
+    // A condition with our validator is answered from what the origin calls fresh; what only we take
+    // for fresh is a guess, and who asks gets better than that.
+    let guessed = matches!(terms.rule, Rule::Tenth | Rule::Whole);
+    let asks_for_change = asks.condition.is_some_and(|ours| !ours || guessed);
+    if asks.no_cache || asks.max_age == Some(0) || asks_for_change {
+        return if is_settled(record, terms, now) {
             Verdict::Fresh
         } else {
             Verdict::Requested
         };
     }
-    match terms.lifetime {
-        // A clock that was set back says nothing of the age.
-        Some(_) if backwards => Verdict::Stale,
-        Some(lifetime) if age < lifetime => Verdict::Fresh,
-        Some(lifetime) if age < lifetime.saturating_add(terms.grace) => Verdict::Behind,
-        Some(_) => Verdict::Stale,
-        None if is_temporary(record.status) && (age >= TEMPORARY || backwards) => Verdict::Stale,
-        None if record.status == 200 && terms.index && !just => Verdict::Stale,
-        None => Verdict::Fresh,
+    unasked(record, terms, now)
+}
+
+/// Whether it needs no check, though a client asks for one: there was one a moment ago, or it is an
+/// index that was fetched a moment ago, or what the origin calls fresh.
+fn is_settled(record: &Record, terms: &Terms, now: Millis) -> bool {
+    is_checked(record, terms, now)
+        || (matches!(terms.rule, Rule::Stated | Rule::Moving) && is_recent(record, terms, now))
+}
+
+/// Whether it was checked a moment ago, which is as good as now.
+fn is_checked(record: &Record, terms: &Terms, now: Millis) -> bool {
+    !terms.each && record.checked_at.is_some_and(|at| is_moment_ago(at, now))
+}
+
+fn unasked(record: &Record, terms: &Terms, now: Millis) -> Verdict {
+    if is_recent(record, terms, now) {
+        return Verdict::Fresh;
+    }
+    // A clock that was set back says nothing of the age.
+    if now < record.stored_at {
+        return Verdict::Stale;
+    }
+    let age = age(record, now);
+    if age < terms.lifetime {
+        Verdict::Fresh
+    } else if age < terms.lifetime.saturating_add(terms.grace) {
+        Verdict::Behind
+    } else {
+        Verdict::Stale
     }
 }
 
-/// Whether the origin will never be asked about this again.
-#[must_use]
-pub fn for_good(record: &Record, target: &Target) -> bool {
-    record.status == 200 && !record.close_delimited && shape::names_for_good(target)
+/// Whether it was fetched or checked a moment ago: jobs that start together are a moment apart.
+pub(crate) fn is_recent(record: &Record, terms: &Terms, now: Millis) -> bool {
+    if terms.each {
+        return false;
+    }
+    let limited = matches!(terms.rule, Rule::Stated | Rule::Status | Rule::Publishing);
+    let over = limited && age(record, now) >= terms.lifetime;
+    is_checked(record, terms, now) || (is_moment_ago(record.stored_at, now) && !over)
+}
+
+pub(crate) fn is_moment_ago(at: Millis, now: Millis) -> bool {
+    (at..at + AGAIN).contains(&now)
 }
 
 /// Current age in seconds (RFC 9111 section 4.2.3).
@@ -98,7 +139,7 @@ pub fn age(record: &Record, now: Millis) -> u64 {
 
 /// Freshness lifetime in seconds that the origin states (RFC 9111 section 4.2.1), 0 where it wants
 /// to be asked each time; `None` where it says nothing.
-pub(crate) fn lifetime(record: &Record) -> Option<u64> {
+pub(crate) fn stated(record: &Record) -> Option<u64> {
     let control = CacheControl::of(&record.headers);
     if control.no_cache {
         return Some(0);
@@ -137,11 +178,6 @@ pub fn initial_age(headers: &Headers, delay: Millis, now: Millis) -> u64 {
     u64::try_from(apparent.max(stated + delay.max(0) / 1000)).unwrap_or(0)
 }
 
-/// Whether a status without stated freshness is kept for a while only.
-pub(crate) fn is_temporary(status: u16) -> bool {
-    matches!(status, 302 | 303 | 307 | 404 | 410)
-}
-
 /// A date of RFC 9110 section 5.6.7 in milliseconds since 1970.
 #[must_use]
 pub fn http_date(text: &str) -> Option<Millis> {
@@ -167,211 +203,4 @@ pub fn clock() -> Millis {
     since.map_or(0, |t| {
         Millis::try_from(t.as_millis()).unwrap_or(Millis::MAX)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::key::Scheme;
-    use crate::meta::{Seen, Stored};
-
-    const NOW: Millis = 1_700_000_000_000;
-
-    fn record(status: u16, headers: &[(&str, &str)]) -> Record {
-        Record {
-            scheme: Scheme::Https,
-            status,
-            headers: fields(headers),
-            selecting: Vec::new(),
-            stored_at: NOW,
-            initial_age: 0,
-            checked_at: None,
-            close_delimited: false,
-            decoded: false,
-            label: false,
-            unsettled: None,
-            bond: None,
-            stored: Stored::File {
-                seen: Seen {
-                    size: 0,
-                    mtime_ns: 0,
-                },
-                sha256: String::new(),
-            },
-        }
-    }
-
-    fn fields(pairs: &[(&str, &str)]) -> Headers {
-        let pairs = pairs.iter();
-        Headers(pairs.map(|(n, v)| ((*n).into(), (*v).into())).collect())
-    }
-
-    fn later(record: &Record, url: &str, request: &[(&str, &str)], seconds: Millis) -> Verdict {
-        let target = Target::parse(url).unwrap();
-        judge(
-            record,
-            &Terms::of(record, &target),
-            &fields(request),
-            Policy::Auto,
-            NOW + seconds * 1000,
-        )
-    }
-
-    const YEARS: Millis = 100_000_000;
-
-    #[test]
-    fn what_names_a_version_is_never_asked_for() {
-        let wheel = "https://h/six-1.16.0-py2.py3-none-any.whl";
-        let stored = record(200, &[("Cache-Control", "max-age=1")]);
-        let reload = [("Cache-Control", "no-cache")];
-        assert_eq!(later(&stored, wheel, &reload, YEARS), Verdict::Fresh);
-        let mut cut = stored.clone();
-        cut.close_delimited = true;
-        assert_eq!(later(&cut, wheel, &[], YEARS), Verdict::Stale);
-        assert_eq!(later(&record(404, &[]), wheel, &[], 601), Verdict::Stale);
-    }
-
-    #[test]
-    fn the_origin_says() {
-        let stored = record(200, &[("Cache-Control", "max-age=60")]);
-        assert_eq!(
-            later(&stored, "https://h/simple/x/", &[], 59),
-            Verdict::Fresh
-        );
-        assert_eq!(later(&stored, "https://h/a.zip", &[], 60), Verdict::Stale);
-        let shared = record(200, &[("Cache-Control", "s-maxage=10, max-age=60")]);
-        assert_eq!(later(&shared, "https://h/a.zip", &[], 10), Verdict::Stale);
-        let asked = record(200, &[("Cache-Control", "no-cache, max-age=60")]);
-        assert_eq!(later(&asked, "https://h/a.zip", &[], 0), Verdict::Stale);
-        let expired = record(200, &[("Expires", "0")]);
-        assert_eq!(later(&expired, "https://h/a.zip", &[], 0), Verdict::Stale);
-        let date = "Tue, 14 Nov 2023 22:13:20 GMT";
-        let soon = "Tue, 14 Nov 2023 22:14:20 GMT";
-        let minute = record(200, &[("Date", date), ("Expires", soon)]);
-        assert_eq!(later(&minute, "https://h/a.zip", &[], 59), Verdict::Fresh);
-        assert_eq!(later(&minute, "https://h/a.zip", &[], 60), Verdict::Stale);
-    }
-
-    #[test]
-    fn served_while_it_is_checked() {
-        let swr = "max-age=60, stale-while-revalidate=30";
-        let stored = record(200, &[("Cache-Control", swr)]);
-        let at = |seconds| later(&stored, "https://h/a.zip", &[], seconds);
-        assert_eq!(at(59), Verdict::Fresh);
-        assert_eq!(at(60), Verdict::Behind);
-        assert_eq!(at(89), Verdict::Behind);
-        assert_eq!(at(90), Verdict::Stale);
-        for strict in ["must-revalidate", "proxy-revalidate"] {
-            let strict = format!("{swr}, {strict}");
-            let stored = record(200, &[("Cache-Control", &strict)]);
-            assert_eq!(later(&stored, "https://h/a.zip", &[], 70), Verdict::Stale);
-        }
-    }
-
-    #[test]
-    fn the_origin_says_nothing() {
-        let stored = record(200, &[]);
-        assert_eq!(
-            later(&stored, "https://h/a.zip", &[], YEARS),
-            Verdict::Fresh
-        );
-        assert_eq!(
-            later(&stored, "https://h/simple/x/", &[], 5),
-            Verdict::Stale
-        );
-        for status in [302, 303, 307, 404, 410] {
-            assert_eq!(
-                later(&record(status, &[]), "https://h/a", &[], 599),
-                Verdict::Fresh
-            );
-            assert_eq!(
-                later(&record(status, &[]), "https://h/a", &[], 600),
-                Verdict::Stale
-            );
-        }
-        assert_eq!(
-            later(&record(301, &[]), "https://h/a", &[], YEARS),
-            Verdict::Fresh
-        );
-    }
-
-    #[test]
-    fn the_client_asks() {
-        let stored = record(200, &[("Cache-Control", "max-age=1000")]);
-        let ask = |pairs: &[(&str, &str)]| later(&stored, "https://h/a.zip", pairs, 30);
-        assert_eq!(ask(&[("Cache-Control", "max-age=0")]), Verdict::Requested);
-        assert_eq!(ask(&[("Cache-Control", "max-age=31")]), Verdict::Fresh);
-        assert_eq!(ask(&[("Cache-Control", "no-cache")]), Verdict::Requested);
-        assert_eq!(ask(&[("Pragma", "no-cache")]), Verdict::Requested);
-        assert_eq!(ask(&[("If-None-Match", "\"x\"")]), Verdict::Requested);
-    }
-
-    #[test]
-    fn what_was_just_fetched_is_not_asked_for_again() {
-        let reload = [("Cache-Control", "max-age=0")];
-        let fresh = record(200, &[("Cache-Control", "max-age=1000")]);
-        let stale = record(200, &[("Cache-Control", "max-age=0")]);
-        let at = |stored, seconds| later(stored, "https://h/simple/x/", &reload, seconds);
-        assert_eq!(at(&fresh, 4), Verdict::Fresh);
-        assert_eq!(at(&fresh, 5), Verdict::Requested);
-        assert_eq!(at(&fresh, -1), Verdict::Requested);
-        assert_eq!(at(&stale, 4), Verdict::Requested);
-        let silent = record(200, &[]);
-        assert_eq!(at(&silent, 4), Verdict::Fresh);
-        assert_eq!(at(&silent, 5), Verdict::Requested);
-        let index = |seconds| later(&silent, "https://h/simple/x/", &[], seconds);
-        assert_eq!((index(4), index(5)), (Verdict::Fresh, Verdict::Stale));
-    }
-
-    #[test]
-    fn no_check_is_repeated_at_once() {
-        let mut stored = record(200, &[]);
-        stored.checked_at = Some(NOW);
-        let reload = [("Cache-Control", "max-age=0")];
-        assert_eq!(
-            later(&stored, "https://h/simple/x/", &reload, 4),
-            Verdict::Fresh
-        );
-        assert_eq!(
-            later(&stored, "https://h/simple/x/", &reload, 5),
-            Verdict::Requested
-        );
-        // A check that lies in the future says nothing.
-        assert_eq!(
-            later(&stored, "https://h/simple/x/", &[], -60),
-            Verdict::Stale
-        );
-    }
-
-    #[test]
-    fn a_clock_set_back_makes_a_stated_lifetime_void() {
-        let stored = record(200, &[("Cache-Control", "max-age=60")]);
-        assert_eq!(
-            later(&stored, "https://h/a.zip", &[], -3600),
-            Verdict::Stale
-        );
-    }
-
-    #[test]
-    fn age_at_arrival() {
-        let date = format_date(NOW - 20_000);
-        assert_eq!(initial_age(&fields(&[("Date", &date)]), 0, NOW), 20);
-        assert_eq!(initial_age(&fields(&[("Age", "700")]), 2_000, NOW), 702);
-        assert_eq!(initial_age(&fields(&[("Age", "x")]), 0, NOW), 0);
-    }
-
-    #[test]
-    fn forever_is_forever() {
-        let target = Target::parse("https://h/simple/x/").unwrap();
-        let stored = record(404, &[("Cache-Control", "max-age=1")]);
-        let reload = fields(&[("Cache-Control", "no-cache")]);
-        let verdict = judge(
-            &stored,
-            &Terms::of(&stored, &target),
-            &reload,
-            Policy::Forever,
-            NOW + YEARS,
-        );
-        assert_eq!(verdict, Verdict::Fresh);
-    }
 }

@@ -34,7 +34,9 @@ pub fn storing(
         if CacheControl::of(response).no_store {
             return Err("no-store");
         }
-        if CacheControl::of(request).no_store {
+        // With `no-cache` it is what Maven says with every request, and means: no old answer.
+        let asked = CacheControl::of(request);
+        if asked.no_store && !asked.no_cache {
             return Err("request-no-store");
         }
         if response.list("vary").split(',').any(|v| v.trim() == "*") {

@@ -108,8 +108,20 @@ fn archive(target: &Target) -> Option<&'static [Format]> {
     found.map(|(formats, _)| *formats)
 }
 
+/// Whether a name says archive, package or binary.
+pub(crate) fn is_file(name: &str) -> bool {
+    let mut kinds = ARCHIVES.iter();
+    kinds.any(|(_, suffixes)| is_one_of(name, suffixes)) || is_one_of(name, BINARIES)
+}
+
 fn ends_in(target: &Target, suffixes: &[&str]) -> bool {
-    let name = target.path().rsplit('/').next().unwrap_or_default();
+    is_one_of(
+        target.path().rsplit('/').next().unwrap_or_default(),
+        suffixes,
+    )
+}
+
+fn is_one_of(name: &str, suffixes: &[&str]) -> bool {
     let stem = |suffix: &&str| {
         let at = name.len().checked_sub(suffix.len()).filter(|at| *at > 0);
         at.and_then(|at| name.get(at..))

@@ -110,7 +110,7 @@ def test_self_redirect_is_not_stored(
 def route_slash(origin: Origin, url: str, status: int, location: str | None = None) -> None:
     """Give the origin a folder that `url` redirects to."""
     to = f"{url}/" if location is None else location
-    origin.route(url, b"there", status, headers={"Location": to, "Age": "5000"})
+    origin.route(url, b"there", status, headers={"Location": to, "Age": "500"})
     origin.route(f"{url}/", b"<p>index", headers=[FRESH])
 
 
@@ -122,7 +122,7 @@ def route_slash(origin: Origin, url: str, status: int, location: str | None = No
 def test_slash(
     shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str, status: int, location: str
 ) -> None:
-    """The tree holds `x/index.html` alone; later the redirect comes without asking."""
+    """The tree holds `x/index.html` alone; for ten minutes the redirect comes without asking."""
     url, location = f"https://{host}/d/x", location.replace("HOST", host)
     route_slash(origin, url, status, location)
     assert follow(shared_proxy, url).body == b"<p>index"

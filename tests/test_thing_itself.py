@@ -11,6 +11,7 @@ from support.factory import ProxyFactory
 from support.message import Request
 from support.network import Network
 from support.origin import Origin
+from support.past import a_while_ago
 from support.proxy import Proxy
 from support.reply import Handler, Reply
 from support.tree import tree, wait_until
@@ -96,13 +97,16 @@ def test_signed(
     assert not (shared_dir / store).exists(), "signatures never become keys"
 
 
-def test_offline(start_proxy: ProxyFactory, origin: Origin, network: Network, host: str) -> None:
+def test_offline(
+    start_proxy: ProxyFactory, cachy_dir: Path, origin: Origin, network: Network, host: str
+) -> None:
     """What was followed is there without a line, when it is stale, and in `offline`."""
     sign(origin, host, "s3")
     url = f"https://{host}/download"
     proxy = start_proxy()
     fetch(proxy, url)
     network.down()
+    a_while_ago(cachy_dir)
     stale = fetch(proxy, url, headers={"Cache-Control": "no-cache"})
     assert (stale.body, stale.cache_status) == (BODY, "cachy; hit; detail=stale-if-error")
     proxy.stop()

@@ -9,7 +9,7 @@ use crate::exchange::Settings;
 use crate::freshness::{Terms, Verdict, judge};
 use crate::key::Target;
 use crate::layout::RelPath;
-use crate::meta::{Millis, Record, Stored};
+use crate::meta::{Millis, Record};
 use crate::options::Mode;
 use crate::request::Request;
 use crate::store::Store;
@@ -78,18 +78,19 @@ impl Rules<'_> {
         if let Some(status) = meanwhile {
             return Plan::Serve(status);
         }
-        let slash = matches!(record.stored, Stored::Slash { .. });
         let headers = &self.request.headers;
         let why = if self.settings.mode == Mode::Refresh {
             Forwarded::Request
-        } else if slash {
-            return Plan::Serve(hit);
         } else {
             match judge(record, terms, headers, self.settings.policy, now) {
                 Verdict::Fresh => return Plan::Serve(hit),
                 Verdict::Behind if !self.detached => return Plan::Behind,
                 Verdict::Stale | Verdict::Behind => Forwarded::Stale,
-                Verdict::Requested => Forwarded::Request,
+                Verdict::Requested => match self.credential() {
+                    // What it would be answered is nobody else's.
+                    Some(who) => return Plan::Pass(who),
+                    None => Forwarded::Request,
+                },
             }
         };
         if CacheControl::of(headers).only_if_cached {

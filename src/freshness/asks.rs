@@ -1,0 +1,49 @@
+//! What a client asks of freshness (RFC 9111 section 5.2.1) and by its conditions (RFC 9110 section 13).
+
+use crate::cache_control::CacheControl;
+use crate::conditional;
+use crate::headers::Headers;
+
+/// What a request asks. Most ask nothing, which is told without reading a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asks {
+    /// `no-cache`, or `Pragma` for it.
+    pub no_cache: bool,
+    /// `max-age`
+    pub max_age: Option<u64>,
+    /// It says so with every request, as a habit: no person means it.
+    pub habit: bool,
+    /// It has a condition, and whether the validator in that is ours.
+    pub condition: Option<bool>,
+}
+
+impl Asks {
+    /// Of a request about a stored response. `None`: it asks nothing.
+    pub fn of(request: &Headers, stored: &Headers) -> Option<Self> {
+        let (mut control, mut condition) = (false, false);
+        for (name, _) in &request.0 {
+            let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+            match name.len() {
+                6 if is("pragma") => control = true,
+                13 if is("cache-control") => control = true,
+                13 if is("if-none-match") => condition = true,
+                8 if is("if-match") => condition = true,
+                17 if is("if-modified-since") => condition = true,
+                19 if is("if-unmodified-since") => condition = true,
+                _ => {}
+            }
+        }
+        if !control && !condition {
+            return None;
+        }
+        let said = CacheControl::of(request);
+        Some(Self {
+            no_cache: said.no_cache,
+            max_age: said.max_age,
+            // Maven's `no-cache, no-store` (its older transport has a field of its own for the second),
+            // and the parts of a wheel that pip and uv read.
+            habit: said.no_store || request.has("cache-store") || request.has("range"),
+            condition: condition.then(|| conditional::is_ours(request, stored)),
+        })
+    }
+}
