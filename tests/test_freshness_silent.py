@@ -40,7 +40,7 @@ MOVING = [
     "/flat/Packages.gz",
     "/lodash",
     "/@types/node",
-    "/@types%2fnode",
+    "/@types%2Fnode",
     "/-/package/lodash/dist-tags",
     "/m2/a/b/1.0-SNAPSHOT/b-1.0-SNAPSHOT.jar",
     "/root/pypi/six?mode=json",
