@@ -2,6 +2,7 @@
 
 import re
 from email.utils import formatdate
+from hashlib import sha256
 from pathlib import Path
 from time import time
 
@@ -17,7 +18,7 @@ from support.tree import wait_until
 from support.tree_cli import Cli
 
 DAY = 86_400
-HEX = "0123456789abcdef" * 4
+HEX = sha256(b"old").hexdigest()
 MOVING = [
     "/v2/library/alpine/manifests/latest",
     "/v2/library/alpine/manifests/3.19.1",
