@@ -281,6 +281,28 @@ pub(crate) fn in_range(
     answer
 }
 
+/// The answer to the conditions of a request for a 200 with these fields, where it isn't the 200.
+#[must_use]
+pub fn settled(fields: &Headers, request: &Headers, status: CacheStatus) -> Option<Answer> {
+    let outcome = conditional::evaluate(request, fields);
+    if outcome == Outcome::Send {
+        return None;
+    }
+    let mut headers = fields.clone();
+    headers.push("Cache-Status", status.to_string());
+    let answer = Answer {
+        status: 200,
+        headers,
+        body: Body::bytes(Vec::new()),
+        cache_status: status,
+        meter: None,
+    };
+    Some(match outcome {
+        Outcome::Failed => bare(412, &answer),
+        Outcome::NotModified | Outcome::Send => not_modified(answer),
+    })
+}
+
 /// A redirect that the client is to follow itself.
 #[must_use]
 pub fn redirect(code: u16, response: &Headers, status: CacheStatus) -> Answer {

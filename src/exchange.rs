@@ -101,6 +101,8 @@ pub enum Reply {
         body: Body,
         /// Seconds to hold the head back, then [`Exchange::look`] again.
         hold: Option<f64>,
+        /// What the client gets at once in the place of it: the body is for the tree alone.
+        instead: Option<Box<Answer>>,
     },
     /// Answer this in its place.
     Answer(Answer),
@@ -138,6 +140,8 @@ struct Sharing {
     since: Millis,
     /// It is itself why that was fetched.
     caused: bool,
+    /// Its client has its answer, and the body is for the tree.
+    answered: bool,
     /// What is to be fetched without a client.
     work: Option<Box<Exchange>>,
     /// It has no client, and this is why.
@@ -185,6 +189,8 @@ pub struct Exchange {
     hold: Option<hold::Hold>,
     /// The redirect that led here.
     hop: Option<Hop>,
+    /// What the redirects that led here say themselves.
+    led: Headers,
     /// The redirect that is being followed, for the client if that leads to nothing.
     redirect: Option<(u16, Headers)>,
     tally: Tally,
@@ -229,6 +235,7 @@ impl Exchange {
             confirm: None,
             hold: None,
             hop: None,
+            led: Headers::default(),
             redirect: None,
             tally: Tally::default(),
             code: 0,
@@ -287,6 +294,10 @@ impl Exchange {
         if !(self.hear() || storing) {
             // Who reads along already goes on; nobody else can.
             self.finish(Outcome::Apart);
+        }
+        if self.sharing.answered {
+            // No head waits for others to read along.
+            self.flows();
         }
         // Not before the client has the first of it: another file is made for that.
         self.publish_late();

@@ -75,6 +75,8 @@ pub enum Outcome {
     Apart,
     /// Upstream could not be reached, for this reason.
     Failed(String),
+    /// The connection ended without an answer, which says nothing of the next one.
+    Unanswered(String),
 }
 
 /// What a request finds.

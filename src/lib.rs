@@ -33,7 +33,7 @@
 //!    [`content`] looks at its first bytes ([`magic`]) whether it is what its name says, [`digest`] at the
 //!    end whether it has the digest that its URL tells.
 //! 8. **Commit.** When all of it is there, [`store`] writes the record ([`confirm`] renews it at a
-//!    304), and [`place`] renames the file into the tree, under [`locks`]; [`settled`] tells what of it is on disk. Whatever the disk refuses is said once ([`troubles`]),
+//!    304; `renewed` says so where a version has other bytes), and [`place`] renames the file into the tree, under [`locks`]; [`settled`] tells what of it is on disk. Whatever the disk refuses is said once ([`troubles`]),
 //!    and the client never notices.
 //!
 //! # The tree, for people
@@ -107,6 +107,7 @@ pub mod range;
 pub mod recall;
 pub mod redirect;
 pub mod removal;
+mod renewed;
 pub mod request;
 pub mod select;
 pub mod sets;

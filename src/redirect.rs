@@ -1,6 +1,7 @@
 //! Redirects to the thing itself: whether one is followed inside the proxy, so that the body is
 //! stored under the URL that was asked. All others are the client's to follow, and stored as links.
 
+mod own;
 mod signed;
 
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod tests;
 
 use std::fmt::Write;
 
+pub use own::add_own;
 pub use signed::{is_signed, looks_signed};
 
 use crate::headers::Headers;

@@ -23,6 +23,7 @@ use crate::origins::Origins;
 use crate::owner::{Digests, Owner, owner};
 use crate::place::{Expected, Temp};
 use crate::recall::Recall;
+use crate::renewed;
 use crate::select;
 use crate::settled::Settled;
 use crate::tree::{Lying, Tree};
@@ -217,7 +218,7 @@ impl Store {
                 meta.records = vec![unsettled];
                 meta.save_unsettled(&tree, &rel)?;
                 if tree.place(temp, &there.at, &there.expected)? {
-                    self.count(&meta);
+                    self.count(target, &meta);
                     return Ok(Kept::Stored);
                 }
                 continue;
@@ -229,7 +230,7 @@ impl Store {
                     && !select::matches(was, target, request)
             });
             if apart.is_some() {
-                let placed = self.put_variant(&rel, &mut meta, target, record, temp)?;
+                let placed = self.put_variant(&rel, &mut meta, target, request, record, temp)?;
                 match placed {
                     Some(kept) => return Ok(kept),
                     None => continue,
@@ -256,7 +257,7 @@ impl Store {
             }
             meta.save(&self.tree, &rel)?;
             if self.tree.place(temp, &there.at, &there.expected)? {
-                self.count(&meta);
+                self.count(target, &meta);
                 return Ok(Kept::Stored);
             }
         }
@@ -348,6 +349,7 @@ impl Store {
         rel: &RelPath,
         primary: &mut Meta,
         target: &Target,
+        request: &Headers,
         record: &Record,
         temp: &mut Temp,
     ) -> Result<Option<Kept>> {
@@ -358,6 +360,8 @@ impl Store {
             Ok(there) => there,
             Err(kept) => return Ok(Some(kept)),
         };
+        let before = primary.variants.len();
+        self.drop_answering(rel, primary, &name, target, request, record);
         // Listed before it is there: a variant that isn't listed is never found, nor removed.
         if !primary.variants.contains(&name) {
             primary.variants.push(name);
@@ -365,6 +369,8 @@ impl Store {
                 let oldest = primary.variants.remove(0);
                 self.remove(&rel.variant(&oldest));
             }
+            primary.save(&self.tree, rel)?;
+        } else if primary.variants.len() < before {
             primary.save(&self.tree, rel)?;
         }
         let mut meta = Meta::new(target.url());
@@ -375,13 +381,46 @@ impl Store {
         meta.save(&self.tree, &slot)?;
         let placed = self.tree.place(temp, &there.at, &there.expected)?;
         if placed {
-            self.count(&meta);
+            self.count(target, &meta);
         }
         Ok(placed.then_some(Kept::Stored))
     }
 
+    /// Drops variants that would answer this request as well, from before it was known what it varies by:
+    /// they would be found first.
+    fn drop_answering(
+        &self,
+        rel: &RelPath,
+        primary: &mut Meta,
+        name: &str,
+        target: &Target,
+        request: &Headers,
+        record: &Record,
+    ) {
+        let coding = record.headers.list("content-encoding");
+        primary.variants.retain(|other| {
+            let slot = rel.variant(other);
+            let meta = (other != name)
+                .then(|| Meta::load(&self.tree, &slot).ok().flatten())
+                .flatten();
+            let was = meta.and_then(|meta| meta.records.into_iter().next());
+            let answers = was.is_some_and(|was| {
+                was.headers.list("content-encoding") == coding
+                    && select::matches(&was, target, request)
+            });
+            let drop = answers && !self.is_persons(&slot).unwrap_or(true);
+            if drop {
+                self.remove(&slot);
+            }
+            !drop
+        });
+    }
+
     /// A new record is what the tree holds now, in the place of the one before.
-    fn count(&self, meta: &Meta) {
+    fn count(&self, target: &Target, meta: &Meta) {
+        if let [new, was, ..] = meta.records.as_slice() {
+            renewed::say(target, new, was);
+        }
         let mut sizes = meta.records.iter().map(Record::size);
         let new = sizes.next().unwrap_or(0);
         self.budget.stored(new, sizes.next().unwrap_or(0));

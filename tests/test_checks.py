@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from support.checked import CONFIRMED, HIT, NEW, OLD, STORED, Checked, stale
-from support.client import Connection, fetch
+from support.either import Asks
 from support.factory import ProxyFactory
 from support.message import Request, header_list
 from support.origin import Origin
@@ -17,12 +17,10 @@ from support.tree import tree, wait_until
 MONDAY, TUESDAY = "Mon, 13 Nov 2023 22:13:20 GMT", "Tue, 14 Nov 2023 22:13:20 GMT"
 
 
-@pytest.fixture(params=["h1", "h2"], autouse=True)
-def version(request: pytest.FixtureRequest, origin: Origin, host: str) -> str:
-    """What the origin speaks."""
-    if request.param == "h2":
-        origin.http2_hosts |= {host}
-    return str(request.param)
+@pytest.fixture(params=["h1", "h2"])
+def fetch(request: pytest.FixtureRequest, origin: Origin, host: str) -> Asks:
+    """Asks over HTTP/1.1 or HTTP/2, and so does the proxy."""
+    return Asks(request.param, origin, host)
 
 
 @pytest.fixture(scope="module", params=["auto", "off"])
@@ -50,6 +48,7 @@ def folder(checking: Proxy) -> Path:
     ],
 )
 def test_confirmed(
+    fetch: Asks,
     checking: Proxy,
     origin: Origin,
     host: str,
@@ -57,7 +56,7 @@ def test_confirmed(
     confirmed: dict[str, str],
 ) -> None:
     """A 304 for what is stored, or that doesn't say for what, confirms it."""
-    thing = stale(checking, origin, host, **stored)
+    thing = stale(fetch, checking, origin, host, **stored)
     thing.checked = confirmed | {"X": "new"}
     reply = fetch(checking, thing.url)
     assert (reply.status, reply.body, reply.cache_status) == (200, OLD, CONFIRMED)
@@ -76,6 +75,7 @@ def test_confirmed(
     ],
 )
 def test_a_304_for_other_bytes(
+    fetch: Asks,
     checking: Proxy,
     folder: Path,
     origin: Origin,
@@ -84,7 +84,7 @@ def test_a_304_for_other_bytes(
     other: dict[str, str],
 ) -> None:
     """It confirms nothing: the whole is asked for, once, and takes the place of what was stored."""
-    thing = stale(checking, origin, host, **stored)
+    thing = stale(fetch, checking, origin, host, **stored)
     thing.checked = other | {"Cache-Control": "max-age=600"}
     thing.body = NEW
     thing.fields = header_list({"Cache-Control": "max-age=600"} | other)
@@ -99,10 +99,10 @@ def test_a_304_for_other_bytes(
 
 @pytest.mark.parametrize("status", [206, 412, 416])
 def test_an_answer_that_only_our_condition_can_have_led_to(
-    checking: Proxy, origin: Origin, host: str, status: int
+    fetch: Asks, checking: Proxy, origin: Origin, host: str, status: int
 ) -> None:
     """Nobody asked for a part, or set a condition: the whole is asked for, once."""
-    thing = stale(checking, origin, host, ETag='"1"')
+    thing = stale(fetch, checking, origin, host, ETag='"1"')
     thing.status, thing.body = status, NEW
     reply = fetch(checking, thing.url)
     assert (reply.status, reply.body, reply.cache_status) == (200, NEW, STORED)
@@ -110,10 +110,10 @@ def test_an_answer_that_only_our_condition_can_have_led_to(
 
 
 def test_what_the_origin_confirms_wrongly_twice(
-    checking: Proxy, folder: Path, origin: Origin, host: str
+    fetch: Asks, checking: Proxy, folder: Path, origin: Origin, host: str
 ) -> None:
     """A 304 to a request without a condition is no answer: what is stored stands in, unconfirmed."""
-    thing = stale(checking, origin, host, ETag='"1"')
+    thing = stale(fetch, checking, origin, host, ETag='"1"')
 
     async def always(_: Request, reply: Reply) -> None:
         await reply.head(304, {"ETag": '"2"', "Cache-Control": "max-age=600"})
@@ -128,9 +128,9 @@ def test_what_the_origin_confirms_wrongly_twice(
     assert tree(folder)[f"{host}/a.bin"] == OLD
 
 
-def test_nothing_to_compare(checking: Proxy, origin: Origin, host: str) -> None:
+def test_nothing_to_compare(fetch: Asks, checking: Proxy, origin: Origin, host: str) -> None:
     """What has no validator can't be confirmed, not by a client's own condition either."""
-    thing = stale(checking, origin, host)
+    thing = stale(fetch, checking, origin, host)
 
     async def always(_: Request, reply: Reply) -> None:
         await reply.head(304, {"ETag": '"2"', "Cache-Control": "max-age=600"})
@@ -145,10 +145,10 @@ def test_nothing_to_compare(checking: Proxy, origin: Origin, host: str) -> None:
 
 @pytest.mark.parametrize("forbids", [{"Cache-Control": "no-store"}, {"Vary": "*"}])
 def test_a_304_that_may_not_be_kept(
-    checking: Proxy, origin: Origin, host: str, forbids: dict[str, str]
+    fetch: Asks, checking: Proxy, origin: Origin, host: str, forbids: dict[str, str]
 ) -> None:
     """It answers who asked, and refreshes nothing: the next one asks again, at once."""
-    thing = stale(checking, origin, host, ETag='"1"')
+    thing = stale(fetch, checking, origin, host, ETag='"1"')
     thing.checked = {"ETag": '"1"', "Cache-Control": "max-age=600"} | forbids
     for number in range(1, 3):
         reply = fetch(checking, thing.url)
@@ -159,10 +159,10 @@ def test_a_304_that_may_not_be_kept(
 
 
 def test_who_waits_for_a_304_that_may_not_be_kept(
-    checking: Proxy, origin: Origin, host: str
+    fetch: Asks, checking: Proxy, origin: Origin, host: str
 ) -> None:
     """It is for one client alone, so the others ask for themselves, all at the same time."""
-    thing = stale(checking, origin, host, ETag='"1"')
+    thing = stale(fetch, checking, origin, host, ETag='"1"')
     thing.checked = {"ETag": '"1"', "Cache-Control": "no-store"}
     gates = [origin.gate(), origin.gate()]
 
@@ -172,9 +172,9 @@ def test_who_waits_for_a_304_that_may_not_be_kept(
         await thing(request, reply)
 
     origin.handle(host, "/a.bin", slowly, scheme="https")
-    clients = [Connection(checking, thing.url) for _ in range(4)]
+    clients = [fetch.client(checking, thing.url) for _ in range(4)]
     for client in clients:
-        client.send_request()
+        client.send()
     # Answered after the four were read, which stood in line before it.
     fetch(checking, f"https://{host}/other")
     wait_until(lambda: origin.count(thing.url) == 2)
@@ -183,16 +183,16 @@ def test_who_waits_for_a_304_that_may_not_be_kept(
     wait_until(lambda: origin.count(thing.url) == 5)
     gates[1].open()
     for client in clients:
-        assert client.read_head().status == 200
-        assert client.read_to_end() == OLD
-        client.close()
+        with client:
+            assert client.head().status == 200
+            assert client.rest() == OLD
 
 
 def test_a_lifetime_counts_from_the_304(
-    checking: Proxy, folder: Path, origin: Origin, host: str
+    fetch: Asks, checking: Proxy, folder: Path, origin: Origin, host: str
 ) -> None:
     """`Expires` of a 304 that has no `Date` counts from when it came, not from the first answer."""
-    thing = stale(checking, origin, host, ETag='"1"', Date=at(-86400))
+    thing = stale(fetch, checking, origin, host, ETag='"1"', Date=at(-86400))
     thing.checked = {"ETag": '"1"', "Expires": at(60), "Cache-Control": "public"}
     assert fetch(checking, thing.url).cache_status == CONFIRMED
     assert fetch(checking, thing.url).cache_status == HIT
@@ -201,7 +201,7 @@ def test_a_lifetime_counts_from_the_304(
 
 
 def test_old_expires_with_a_new_date(
-    checking: Proxy, folder: Path, origin: Origin, host: str
+    fetch: Asks, checking: Proxy, folder: Path, origin: Origin, host: str
 ) -> None:
     """A date that was passed stays passed, where the 304 has none of its own."""
     thing = Checked(
@@ -215,19 +215,21 @@ def test_old_expires_with_a_new_date(
     assert thing.asked == [False, True, True]
 
 
-def test_what_describes_the_bytes_stays(checking: Proxy, origin: Origin, host: str) -> None:
+def test_what_describes_the_bytes_stays(
+    fetch: Asks, checking: Proxy, origin: Origin, host: str
+) -> None:
     """A 304 has no body, and says nothing of one."""
     fields = {"Content_Type": "text/x-old", "Repr_Digest": "sha-256=:b2xk:"}
-    thing = stale(checking, origin, host, ETag='"1"', **fields)
+    thing = stale(fetch, checking, origin, host, ETag='"1"', **fields)
     thing.checked = {"ETag": '"1"', "Content-Type": "text/html", "Repr-Digest": "sha-256=:bmV3:"}
     reply = fetch(checking, thing.url)
     assert reply.header("content-type") == "text/x-old"
     assert reply.header("repr-digest") == "sha-256=:b2xk:"
 
 
-def test_a_304_that_varies(checking: Proxy, origin: Origin, host: str) -> None:
+def test_a_304_that_varies(fetch: Asks, checking: Proxy, origin: Origin, host: str) -> None:
     """What is found to vary by a 304 is for those who ask as the one who had it checked."""
-    thing = stale(checking, origin, host, ETag='"1"')
+    thing = stale(fetch, checking, origin, host, ETag='"1"')
     thing.checked = {"ETag": '"1"', "Vary": "X-Kind", "Cache-Control": "max-age=600"}
     thing.fields = header_list({"ETag": '"2"', "Vary": "X-Kind", "Cache-Control": "max-age=600"})
     thing.body = NEW

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from support.checked import CONDITIONS, CONFIRMED, HIT, NEW, OLD, STORED, Checked, stale
-from support.client import fetch
+from support.either import Asks
 from support.factory import ProxyFactory
 from support.message import Request, header_list
 from support.origin import Origin
@@ -17,12 +17,10 @@ from support.tree import tree, wait_until
 TUESDAY = "Tue, 14 Nov 2023 22:13:20 GMT"
 
 
-@pytest.fixture(params=["h1", "h2"], autouse=True)
-def version(request: pytest.FixtureRequest, origin: Origin, host: str) -> str:
-    """What the origin speaks."""
-    if request.param == "h2":
-        origin.http2_hosts |= {host}
-    return str(request.param)
+@pytest.fixture(params=["h1", "h2"])
+def fetch(request: pytest.FixtureRequest, origin: Origin, host: str) -> Asks:
+    """Asks over HTTP/1.1 or HTTP/2, and so does the proxy."""
+    return Asks(request.param, origin, host)
 
 
 @pytest.fixture(scope="module", params=["auto", "off"])
@@ -37,7 +35,9 @@ def folder(checking: Proxy) -> Path:
     return Path(str(checking.settings.options["cachy_dir"]))
 
 
-def test_the_check_of_a_variant(checking: Proxy, folder: Path, origin: Origin, host: str) -> None:
+def test_the_check_of_a_variant(
+    fetch: Asks, checking: Proxy, folder: Path, origin: Origin, host: str
+) -> None:
     """Each variant is checked with its own tag, and confirmed or replaced alone."""
     url = f"https://{host}/v"
     bodies = {"a": (b"a1", '"a1"'), "b": (b"b1", '"b1"')}
@@ -67,12 +67,46 @@ def test_the_check_of_a_variant(checking: Proxy, folder: Path, origin: Origin, h
     assert get("b") == (b"b2", CONFIRMED)
 
 
+def test_a_variant_that_is_found_to_vary_more(
+    fetch: Asks, checking: Proxy, folder: Path, origin: Origin, host: str
+) -> None:
+    """What a check of it brings takes its place, whatever it was stored by."""
+    url = f"https://{host}/v"
+    state = [("v1", "X-Kind", "no-cache")]
+
+    async def vary(request: Request, reply: Reply) -> None:
+        body, names, control = state[-1]
+        etag = f'"{body}-{request.header("x-kind")}"'
+        fields = {"Vary": names, "ETag": etag, "Cache-Control": control}
+        if request.header("if-none-match") == etag:
+            await reply.head(304, fields)
+        else:
+            await reply.head(headers=fields, length=2)
+            await reply.send(body.encode())
+        await reply.end()
+
+    origin.handle(host, "/v", vary, scheme="https")
+
+    def get(kind: str) -> tuple[bytes, str]:
+        reply = fetch(checking, url, headers={"X-Kind": kind, "X-More": "1"})
+        a_while_ago(folder, of=host)
+        return reply.body, reply.cache_status
+
+    get("a")
+    get("b")
+    state.append(("v1", "X-Kind, X-More", "no-cache"))
+    assert get("b") == (b"v1", CONFIRMED)
+    state.append(("v2", "X-Kind, X-More", "max-age=600"))
+    assert get("b") == (b"v2", STORED)
+    assert get("b") == (b"v2", HIT)
+
+
 @pytest.mark.parametrize("how", ["edited", "replaced", "status"])
 def test_a_person_changes_it_meanwhile(
-    checking: Proxy, folder: Path, origin: Origin, host: str, how: str
+    fetch: Asks, checking: Proxy, folder: Path, origin: Origin, host: str, how: str
 ) -> None:
     """What a person puts there while the origin is asked is what its 304 is answered with."""
-    thing = stale(checking, origin, host, ETag='"1"')
+    thing = stale(fetch, checking, origin, host, ETag='"1"')
     path = folder / host / "a.bin"
 
     async def meanwhile(request: Request, reply: Reply) -> None:
@@ -97,7 +131,7 @@ def test_a_person_changes_it_meanwhile(
 
 
 def test_served_while_it_is_checked(
-    checking: Proxy, folder: Path, origin: Origin, host: str
+    fetch: Asks, checking: Proxy, folder: Path, origin: Origin, host: str
 ) -> None:
     """The check in the background asks again as well, where its 304 is for something else."""
     swr = "max-age=60, stale-while-revalidate=600"
@@ -114,7 +148,7 @@ def test_served_while_it_is_checked(
 
 
 def test_a_status_is_checked_without_a_condition(
-    checking: Proxy, folder: Path, origin: Origin, host: str
+    fetch: Asks, checking: Proxy, folder: Path, origin: Origin, host: str
 ) -> None:
     """The date of an error page says nothing of what was published since, with an older date."""
     url = f"https://{host}/a-1.0.zip.later"
@@ -129,11 +163,10 @@ def test_a_status_is_checked_without_a_condition(
 
 @pytest.mark.parametrize("where", ["first", "last"])
 def test_the_check_of_what_was_followed(
-    checking: Proxy, origin: Origin, host: str, where: str
+    fetch: Asks, checking: Proxy, origin: Origin, host: str, where: str
 ) -> None:
     """A 304 for something else, of the first origin or the last, has the whole way asked again."""
     store = f"store.{host}"
-    origin.http2_hosts |= {store} if host in origin.http2_hosts else set()
     url, there = f"https://{host}/src/archive/v1.zip", f"https://{store}/blob"
     other = {"ETag": '"2"'}
     current = [(b"PK old", '"1"')]

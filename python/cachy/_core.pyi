@@ -308,11 +308,12 @@ class Exchange:
     def restated(self) -> str | None:
         """What `Cache-Status` is to say, where the body has shown that it isn't what the head says."""
 
-    def failed(self, reason: str) -> Answer:
+    def failed(self, reason: str, *, connected: bool) -> Answer:
         """What to answer when upstream can't be reached or doesn't answer.
 
         Args:
             reason: For people.
+            connected: There was a connection, so that nothing is said of the origin as a whole.
         """
 
     def write(self, data: bytes | memoryview) -> None:
@@ -450,6 +451,10 @@ class Streamed:
     @property
     def body(self) -> Body:
         """The client's end."""
+
+    @property
+    def instead(self) -> Answer | None:
+        """What the client gets at once in the place of it: the body is for the tree alone."""
 
     @property
     def hold(self) -> float | None:

@@ -282,8 +282,8 @@ class Cachy:
             return self.follow(flow, transaction, reply)
         self.begin_work(exchange, flow.client_conn.proxy_mode)
         if isinstance(reply, Forward):
-            transaction.forward, transaction.again = reply, True
-            flow.request.headers = http.Headers(reply.headers or ())
+            transaction.again = True
+            self.go_on(flow, transaction, reply)
         elif isinstance(reply, Streamed):
             transaction.streamed = reply
             response.headers = http.Headers(reply.headers)

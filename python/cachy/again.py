@@ -1,4 +1,4 @@
-"""A request whose connection the origin closed in the very moment that it was used again."""
+"""A request whose connection the origin closed without a word to it."""
 
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http._events import RequestProtocolError, ResponseProtocolError
@@ -20,6 +20,8 @@ class AskingAgain(ConnectingStream):
             yield from super().handle_protocol_error(event)
             return
         self.asked_again = True
+        # A connection of HTTP/2 may be alive, and not take this request.
+        self.parent.suspect(self.context.server)
         yield from self.ask_again()
 
     def may_ask_again(self) -> bool:

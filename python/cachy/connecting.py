@@ -9,6 +9,7 @@ from mitmproxy.proxy.layers.http._events import (
     RequestEndOfMessage,
     RequestHeaders,
     RequestProtocolError,
+    ResponseEndOfMessage,
 )
 
 from cachy._core import Ticket
@@ -89,6 +90,14 @@ class ConnectingStream(SendingStream):
         if connected and head is not None:
             yield self.set_deadline(head)
         return connected
+
+    def state_before_again(self, event: events.Event) -> CommandGenerator[None]:
+        """Upstream's answer was none: asks again when it is over."""
+        if isinstance(event, ResponseEndOfMessage):
+            self.server_state = self.state_wait_for_response_headers
+            # It takes this stream once more when this event is over, or, with HTTP/2, never.
+            self.parent.suspect(self.context.server)
+            yield from self.ask_again()
 
     def ask_again(self) -> CommandGenerator[None]:
         """Sends the request, which has no body, once more."""

@@ -24,6 +24,8 @@ class FetchingStream(ConnectingStream):
     head_waits = False
     #: And will not be, before the body is whole: it has come already.
     together = False
+    #: The client has its answer, but for the end of it, and doesn't need what upstream sends.
+    told = False
     looking: CachyAlarmHook | None = None
 
     def arrived(self) -> CommandGenerator[None]:
@@ -38,7 +40,7 @@ class FetchingStream(ConnectingStream):
         yield from self.keep_pace()
         if not self.head_waits:
             yield from self.pump()
-        if self.client_gone or transaction.detached:
+        if self.client_gone or self.told or transaction.detached:
             yield from self.go_on_if_wanted()
 
     def on_news(self, ticket: Ticket) -> CommandGenerator[None]:

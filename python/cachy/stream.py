@@ -23,17 +23,18 @@ from cachy import express, room
 from cachy._core import Ticket
 from cachy.compat import give_up
 from cachy.connecting import Left, TooSlow
-from cachy.fetching import FetchingStream, Look
+from cachy.fetching import Look
 from cachy.lingering import LingeringStream
 from cachy.news import CachyNewsHook
 from cachy.sending import WindowOpened
+from cachy.telling import TellingStream
 from cachy.transaction import is_multiplexed
 
 #: A body of which so many bytes have come is worth a way of its own.
 LARGE = 256 * 1024
 
 
-class CachyStream(LingeringStream, FetchingStream):
+class CachyStream(LingeringStream, TellingStream):
     """Takes what upstream sends to the core."""
 
     #: Bytes of the body that have come by the layers.
@@ -77,18 +78,23 @@ class CachyStream(LingeringStream, FetchingStream):
         self.upstream_over = True
         if self.connecting:
             self.connecting = False
-            yield from self.answer_failure("no connection in time")
+            yield from self.answer_failure("no connection in time", connected=False)
         else:
             self.parent.suspect(self.context.server)
             yield SendHttp(give_up(self.stream_id, "too slow"), self.context.server)
-            yield from self.answer_failure("no answer in time")
+            yield from self.answer_failure("no answer in time", connected=True)
 
-    def answer_failure(self, reason: str) -> CommandGenerator[None]:
-        """Answers what the core has for a request that upstream failed."""
+    def answer_failure(self, reason: str, *, connected: bool) -> CommandGenerator[None]:
+        """Answers what the core has for a request that upstream failed.
+
+        Args:
+            reason: For people.
+            connected: There was a connection.
+        """
         transaction = self.transaction
         assert transaction
         self.call_off()
-        answer = transaction.exchange.failed(reason)
+        answer = transaction.exchange.failed(reason, connected=connected)
         if self.client_gone:
             yield from self.give_up_fetch()
             return
@@ -120,6 +126,10 @@ class CachyStream(LingeringStream, FetchingStream):
             self.flow.response = None
             # Its end comes first, also where it has come already.
             self.server_state = self.state_before_again
+        elif streamed is not None and (instead := streamed.instead) is not None:
+            self.server_state = self.state_body
+            if not self.client_gone:
+                yield from self.tell(streamed, instead)
         elif streamed is not None:
             if not (self.client_gone or transaction.detached):
                 self.take(streamed.body)
@@ -151,20 +161,12 @@ class CachyStream(LingeringStream, FetchingStream):
             self.upstream_over = True
             yield from self.send_response()
 
-    def state_before_again(self, event: events.Event) -> CommandGenerator[None]:
-        """Upstream's answer was none: asks again when it is over."""
-        if isinstance(event, ResponseEndOfMessage):
-            self.server_state = self.state_wait_for_response_headers
-            # It takes this stream once more when this event is over, or, with HTTP/2, never.
-            self.parent.suspect(self.context.server)
-            yield from self.ask_again()
-
     def state_body(self, event: events.Event) -> CommandGenerator[None]:
         """Upstream's body goes to the core; the client reads it from there."""
         transaction, response = self.transaction, self.flow.response
         assert transaction and response
         if isinstance(event, ResponseData):
-            if self.came < LARGE <= self.came + len(event.data):
+            if self.source is not None and self.came < LARGE <= self.came + len(event.data):
                 express.board(self)
             self.came += len(event.data)
             passed = not self.head_waits and self.pass_on(len(event.data))
@@ -202,7 +204,7 @@ class CachyStream(LingeringStream, FetchingStream):
                 if self.head_waits:
                     self.head_waits = False
                     yield from self.send_head(followed=True)
-                yield from self.pump()
+                yield from self.finish() if self.told else self.pump()
 
     def ended_cleanly(self) -> bool:
         """Whether the end of the body is the end that the origin meant, should the closing of the
@@ -244,9 +246,13 @@ class CachyStream(LingeringStream, FetchingStream):
             if self.transaction is not None and not self.flow.response:
                 self.upstream_over = True
                 if self.client_state == self.state_done:
-                    yield from self.answer_failure(event.message)
+                    connected = not self.connecting
+                    yield from self.answer_failure(event.message, connected=connected)
                 else:
                     yield from self.answer_upload(event)
+                return
+            if (self.told or self.client_gone) and transaction is not None:
+                yield from self.end_told(event.message)
                 return
             if self.source is not None and transaction is not None:
                 # What has come is the client's.
@@ -263,7 +269,8 @@ class CachyStream(LingeringStream, FetchingStream):
         """Tells a client that is still sending that upstream can't be reached."""
         transaction = self.transaction
         assert transaction
-        transaction.answer(self.flow, transaction.exchange.failed(event.message))
+        answer = transaction.exchange.failed(event.message, connected=not self.connecting)
+        transaction.answer(self.flow, answer)
         response = self.flow.response
         assert response and response.raw_content
         response.headers["Connection"] = "close"

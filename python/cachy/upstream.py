@@ -36,16 +36,14 @@ INTERIM = re.compile(rb"HTTP/1\.[0-9] 1(?!01)[0-9]{2}[ \r\n]")
 
 
 class Unanswered(ResponseProtocolError):
-    """The origin closed a connection that it had answered on before, without a word to this request
-    (RFC 9112 section 9.3.1: a safe request may be sent again).
+    """The origin closed a connection, or a stream of it, without a word to this request (RFC 9110 section
+    9.2.2, RFC 9113 section 8.7: a safe request may be sent again).
     """
 
 
 class UpstreamHttp1(WithoutTrailers, Http1Client):
     """HTTP/1 to an origin."""
 
-    #: The origin has answered on this connection.
-    proven = False
     #: Interim responses have come for this request.
     interim = False
 
@@ -71,12 +69,12 @@ class UpstreamHttp1(WithoutTrailers, Http1Client):
                 self.interim = True
                 if not self.buf.maybe_extract_lines():
                     return
-        silent = self.proven and not self.interim and not self.buf
+        silent = not self.interim and not self.buf
         for command in super().read_headers(event):
             if isinstance(command, ReceiveHttp):
                 received: Any = command.event
                 if isinstance(received, ResponseHeaders):
-                    self.proven, self.interim = True, False
+                    self.interim = False
                     if received.response.status_code != 101:
                         # Ours tells whether the connection can be kept, whatever becomes of theirs.
                         self.response = twin(received.response)
@@ -89,20 +87,26 @@ class UpstreamHttp1(WithoutTrailers, Http1Client):
 class UpstreamHttp2(Http2Client):
     """HTTP/2 to an origin."""
 
-    #: The origin has answered on this connection.
-    proven = False
-
     def handle_h2_event(self, event: h2.events.Event) -> CommandGenerator[bool]:
-        """As the original."""
-        self.proven = self.proven or isinstance(event, h2.events.ResponseReceived)
+        """As the original, but for a stream that is reset before its answer."""
+        if isinstance(event, h2.events.StreamReset) and self.is_silent(event.stream_id):
+            del self.streams[event.stream_id]
+            why = f"the origin reset the stream (HTTP/2 error {event.error_code})"
+            reset = Unanswered(event.stream_id, why, ResponseProtocolError.code)
+            yield ReceiveHttp(reset)
+            return False
         return (yield from super().handle_h2_event(event))
+
+    def is_silent(self, number: int | None) -> bool:
+        """Whether nothing came of this stream so far."""
+        return self.streams.get(number or 0) is StreamState.EXPECTING_HEADERS
 
     def close_connection(self, msg: str) -> CommandGenerator[None]:
         """As the original, which forgets the streams that wait for their turn."""
         for command in super().close_connection(msg):
-            if isinstance(command, ReceiveHttp) and self.proven:
+            if isinstance(command, ReceiveHttp):
                 received: Any = command.event
-                if self.streams.get(received.stream_id) is StreamState.EXPECTING_HEADERS:
+                if self.is_silent(received.stream_id):
                     command.event = unanswered(received)
             yield command
         for waiting in self.stream_queue:

@@ -11,6 +11,8 @@ use crate::freshness::initial_age;
 use crate::headers::Headers;
 use crate::key::Target;
 use crate::meta::{Millis, Record};
+use crate::redirect;
+use crate::renewed;
 
 /// Conditions of ours on the request that went upstream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,6 +82,25 @@ impl Exchange {
         }
     }
 
+    /// Says so where upstream's answer, which isn't stored, is of other bytes than those that stay.
+    pub(super) fn say_kept(&self, status: u16, headers: &Headers) {
+        if let (200, Fallback::Entry(entry), Some(target)) = (status, &self.fallback, &self.target)
+        {
+            renewed::say_kept(target, headers, &entry.record);
+        }
+    }
+
+    /// The answer to the client's own conditions, which weren't sent upstream, where it has what came, or
+    /// wants something else (RFC 9110 section 13.2.2).
+    pub(super) fn settled(&self, status: u16, fields: &Headers) -> Option<Box<Answer>> {
+        if status != 200 || !self.storing || self.is_detached() {
+            return None;
+        }
+        let mut cache_status = self.status;
+        cache_status.forwarded_status = Some(status);
+        answer::settled(fields, &self.request.headers, cache_status).map(Box::new)
+    }
+
     /// Whether upstream's answer is none to a request for the whole without any condition.
     pub(super) fn is_no_answer(&self, status: u16) -> bool {
         self.checking
@@ -97,6 +118,9 @@ impl Exchange {
         let target = self.target.clone()?;
         self.status.forwarded_status = Some(304);
         let age = initial_age(headers, now - self.sent_at, now);
+        let mut headers = headers.clone();
+        redirect::add_own(&mut headers, &self.led);
+        let headers = &headers;
         let was = entry.record.clone();
         let kept = confirmed(&was, &target, &self.request.headers, headers, age, now);
         if let Some(record) = kept {

@@ -43,6 +43,8 @@ impl Exchange {
             });
         }
         work.hop = Some(hop);
+        work.led.clone_from(&self.led);
+        redirect::add_own(&mut work.led, headers);
         self.sharing.work = Some(Box::new(work));
         if detached.is_some() {
             drop(seat);

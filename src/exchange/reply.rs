@@ -15,6 +15,7 @@ use crate::freshness::initial_age;
 use crate::headers::Headers;
 use crate::layout::path_of;
 use crate::meta::{Millis, Record, Stored};
+use crate::redirect;
 use crate::select;
 use crate::storable;
 
@@ -32,6 +33,10 @@ impl Exchange {
         let mut reply = self.respond(status, headers, multiplexed, now);
         match &mut reply {
             Reply::Answer(answer) => self.count_answer(answer),
+            Reply::Body {
+                instead: Some(answer),
+                ..
+            } => self.count_answer(answer),
             Reply::Body { hold: None, .. } => self.count_body(),
             // What becomes of it isn't known yet.
             Reply::Body { .. } | Reply::Again(_) | Reply::Wait(_) => {}
@@ -70,18 +75,44 @@ impl Exchange {
         self.by_closing = !(told || bodiless || multiplexed);
         let begun = self.begin(status, headers, now);
         let storing = begun.is_storing();
-        let body = if self.is_detached() {
+        if !storing {
+            self.say_kept(status, headers);
+        }
+        // With a detail, what is stored isn't this answer.
+        self.status.stored = storing && self.status.detail.is_none();
+        if self.record.is_some() && !storing {
+            self.status.detail = Some("store-error");
+        }
+        let mut out = self.fields(headers);
+        let mut instead = self.settled(status, &out);
+        self.sharing.answered = instead.is_some();
+        let body = if self.is_detached() || instead.is_some() {
             Body::bytes(Vec::new())
         } else {
             begun.body()
         };
         self.flight = Some(begun);
         let hold = self.share(storing);
-        // With a detail, what is stored isn't this answer.
-        self.status.stored = storing && self.status.detail.is_none();
-        if self.record.is_some() && !storing {
-            self.status.detail = Some("store-error");
+        if let Some(answer) = instead.take_if(|_| !storing) {
+            // Nobody else wants the rest of it.
+            self.flight = None;
+            return Reply::Answer(*answer);
         }
+        out.push("Cache-Status", self.status.to_string());
+        self.request.frame(status, &mut out);
+        if self.request.multiplexed {
+            out.lowercase();
+        }
+        Reply::Body {
+            headers: out,
+            body,
+            hold,
+            instead,
+        }
+    }
+
+    /// The fields for the client, of a whole answer.
+    fn fields(&self, headers: &Headers) -> Headers {
         let mut out = headers.clone();
         if self.undone {
             coding::decoded(&mut out);
@@ -103,16 +134,7 @@ impl Exchange {
                 out.push("Content-Length", length.to_vec());
             }
         }
-        out.push("Cache-Status", self.status.to_string());
-        self.request.frame(status, &mut out);
-        if self.request.multiplexed {
-            out.lowercase();
-        }
-        Reply::Body {
-            headers: out,
-            body,
-            hold,
-        }
+        out
     }
 
     /// Decides what is stored, and begins to.
@@ -141,6 +163,7 @@ impl Exchange {
         let treatment = coding::treatment(target, self.coding, request, headers);
         let mut stored = headers.storable();
         stored.remove("age");
+        redirect::add_own(&mut stored, &self.led);
         let (decoder, label) = match treatment {
             Treatment::Decode(coding) => {
                 coding::decoded(&mut stored);
@@ -203,7 +226,7 @@ impl Exchange {
             self.finish(Outcome::Apart);
         }
         // Whatever it is: a body that stalls is no answer while there is another one.
-        if !matches!(self.fallback, Fallback::None) {
+        if !(self.sharing.answered || matches!(self.fallback, Fallback::None)) {
             self.hold = Some(Hold::default());
             return Some(hold::FIRST);
         }
@@ -216,15 +239,23 @@ impl Exchange {
         None
     }
 
-    /// Upstream could not be reached, or broke off before its head, or took too long.
-    pub fn failed(&mut self, reason: &str, now: Millis) -> Answer {
+    /// Upstream could not be reached, or broke off before its head, or took too long. `connected`: there
+    /// was a connection, so that nothing is said of the origin as a whole.
+    pub fn failed(&mut self, reason: &str, connected: bool, now: Millis) -> Answer {
         let store = &self.store;
-        store.failed(&self.request.origin(), now);
-        if let (Some(_), Some(target)) = (&self.hop, &self.target) {
-            // Nobody asks for the redirect again to come to the same end.
+        if !connected {
+            store.failed(&self.request.origin(), now);
+        }
+        if let (true, Some(target)) = (connected || self.hop.is_some(), &self.target) {
+            // Nor does anybody ask for a redirect again to come to the same end.
             store.failed(&target.url(), now);
         }
-        self.finish(Outcome::Failed(reason.to_owned()));
+        let reason_owned = reason.to_owned();
+        self.finish(if connected {
+            Outcome::Unanswered(reason_owned)
+        } else {
+            Outcome::Failed(reason_owned)
+        });
         let mut answer = self.answer_failure(reason, now);
         self.count_answer(&mut answer);
         answer

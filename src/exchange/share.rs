@@ -17,6 +17,8 @@ use crate::way::Way;
 
 /// A range that begins more bytes than this behind what has arrived is asked for upstream.
 const FAR: u64 = 8 << 20;
+/// For how long after its own beginning a request that waited for one that got no answer asks itself.
+const NEXT: Millis = 5_000;
 /// A fetch that nobody waits for is finished if no more than so many bytes are missing.
 const LITTLE: u64 = 1 << 20;
 
@@ -66,7 +68,7 @@ impl Exchange {
         if lead.is_some_and(|lead| lead.is_stuck(now)) {
             return false;
         }
-        if self.sharing.detached == Some(Detached::Wanted) {
+        if self.sharing.answered || self.sharing.detached == Some(Detached::Wanted) {
             return flight.is_none_or(Flight::is_storing);
         }
         let little = |f: &Flight| f.is_storing() && f.missing().is_some_and(|n| n <= LITTLE);
@@ -94,7 +96,10 @@ impl Exchange {
                     return Some(Step::Answer(answer));
                 }
             }
-            Progress::Over(Outcome::Failed(reason)) => {
+            Progress::Over(Outcome::Unanswered(_)) if self.may_ask_next(now) => {
+                self.sharing.joined = true;
+            }
+            Progress::Over(Outcome::Failed(reason) | Outcome::Unanswered(reason)) => {
                 self.sharing.seat = None;
                 let nothing = matches!(self.fallback, Fallback::None);
                 let redirect = nothing.then(|| self.redirect_itself()).flatten();
@@ -104,6 +109,12 @@ impl Exchange {
         }
         self.sharing.seat = None;
         None
+    }
+
+    /// Whether one of those who waited asks in the place of one that got no answer: in good time, so
+    /// that nobody waits for the patience of each.
+    fn may_ask_next(&self, now: Millis) -> bool {
+        !self.sharing.caused && now - self.sharing.since < NEXT
     }
 
     /// Waits for whoever fetches this already. `None`: this exchange is to fetch it, for everybody

@@ -114,6 +114,7 @@ pub(super) struct Streamed {
     headers: Fields,
     body: Py<Body>,
     hold: Option<f64>,
+    instead: Option<Py<Answer>>,
 }
 
 impl Streamed {
@@ -123,11 +124,13 @@ impl Streamed {
         headers: Headers,
         body: body::Body,
         hold: Option<f64>,
+        instead: Option<Py<Answer>>,
     ) -> PyResult<Self> {
         Ok(Self {
             headers: headers.0,
             body: Py::new(py, Body::from(body))?,
             hold,
+            instead,
         })
     }
 }
@@ -147,6 +150,11 @@ impl Streamed {
     #[getter]
     fn hold(&self) -> Option<f64> {
         self.hold
+    }
+
+    #[getter]
+    fn instead(&self, py: Python<'_>) -> Option<Py<Answer>> {
+        self.instead.as_ref().map(|answer| answer.clone_ref(py))
     }
 }
 

@@ -54,8 +54,10 @@ impl Exchange {
                 headers,
                 body,
                 hold,
+                instead,
             } => {
-                let streamed = Streamed::new(py, headers, body, hold)?;
+                let instead = instead.map(|answer| Py::new(py, Answer::from(*answer)));
+                let streamed = Streamed::new(py, headers, body, hold, instead.transpose()?)?;
                 Ok(Py::new(py, streamed)?.into_any())
             }
             Reply::Again(forward) => Ok(Py::new(py, Forward::from(forward))?.into_any()),
@@ -121,8 +123,10 @@ impl Exchange {
         Request(py.detach(|| self.0.lock().request().clone()))
     }
 
-    fn failed(&self, py: Python<'_>, reason: &str) -> Answer {
-        py.detach(|| self.0.lock().failed(reason, clock())).into()
+    #[pyo3(signature = (reason, *, connected))]
+    fn failed(&self, py: Python<'_>, reason: &str, connected: bool) -> Answer {
+        py.detach(|| self.0.lock().failed(reason, connected, clock()))
+            .into()
     }
 
     fn write(&self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {

@@ -1,6 +1,6 @@
 """Something of the origin that is stored, and checked each time."""
 
-from .client import fetch
+from .either import Asks
 from .message import HeadersLike, Request, header_list
 from .origin import Origin
 from .proxy import Proxy
@@ -43,7 +43,7 @@ class Checked:
         return [any(each.header(name) for name in CONDITIONS) for each in asked]
 
 
-def stale(proxy: Proxy, origin: Origin, host: str, **fields: str) -> Checked:
+def stale(fetch: Asks, proxy: Proxy, origin: Origin, host: str, **fields: str) -> Checked:
     """Something stored that is checked each time."""
     fields = {name.replace("_", "-"): value for name, value in fields.items()}
     thing = Checked(origin, host, "/a.bin", {"Cache-Control": "no-cache"} | fields)
