@@ -188,6 +188,18 @@ def test_who_waits_for_a_304_that_may_not_be_kept(
             assert client.rest() == OLD
 
 
+def test_a_304_without_a_lifetime(
+    fetch: Asks, checking: Proxy, folder: Path, origin: Origin, host: str
+) -> None:
+    """What a 304 doesn't state isn't for ever: it is checked again."""
+    thing = stale(fetch, checking, origin, host, ETag='"1"')
+    thing.checked = {"ETag": '"1"', "Cache-Control": "public"}
+    assert fetch(checking, thing.url).cache_status == CONFIRMED
+    a_while_ago(folder, 86_500, of=host)
+    assert fetch(checking, thing.url).cache_status == CONFIRMED
+    assert thing.asked == [False, True, True]
+
+
 def test_a_lifetime_counts_from_the_304(
     fetch: Asks, checking: Proxy, folder: Path, origin: Origin, host: str
 ) -> None:
