@@ -227,6 +227,28 @@ def test_one_spelling_by_http2(
     assert (request.target, request.authority) == ("/r", host)
 
 
+def test_one_form(shared_proxy: Proxy, origin: Origin, host: str) -> None:
+    """An absolute-form in a tunnel is for nobody."""
+    echo(origin, host)
+    with Connection(shared_proxy, f"https://{host}/") as client:
+        client.send_raw(f"GET http://{host}/%61 HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        client.read_head()
+        assert client.read_to_end() == said(host, "/a")
+    (request,) = origin.requests
+    assert request.line == "GET /a HTTP/1.1"
+
+
+def test_one_spelling_behind_another_proxy(
+    start_proxy: ProxyFactory, origin: Origin, host: str
+) -> None:
+    """The other proxy is asked in the same spelling."""
+    echo(origin, host)
+    proxy = start_proxy(args=["--mode", f"upstream:http://127.0.0.1:{origin.http_port}"])
+    fetch(proxy, f"http://{host.upper()}:80/%61")
+    (request,) = origin.requests
+    assert request.line == f"GET http://{host}/a HTTP/1.1"
+
+
 def test_one_spelling_of_the_host(shared_proxy: Proxy, origin: Origin, host: str) -> None:
     """A server may say back the name by which it was asked."""
     for scheme, port in (("http", 80), ("https", 443)):

@@ -26,7 +26,7 @@ from cachy.receiving import receive
 from cachy.runs import Runs
 from cachy.sending import Shared
 from cachy.straight import asks_itself, is_straight
-from cachy.transaction import Transaction, request_of
+from cachy.transaction import Transaction, is_multiplexed, request_of
 
 logger = logging.getLogger(__name__)
 
@@ -206,9 +206,7 @@ class Cachy:
         if step.headers is not None:
             flow.request.headers = http.Headers(step.headers)
         if step.spelling is not None:
-            authority, flow.request.data.path = step.spelling
-            # Where it is empty, the Host field says it.
-            flow.request.data.authority = flow.request.data.authority and authority
+            spell(flow.request, *step.spelling)
 
     async def settle(
         self, transaction: Transaction, mode: ProxyMode, step: Answer | Forward | Pause | Ticket
@@ -399,6 +397,20 @@ class Cachy:
         return ends(client.peername, client.sockname) in self.own or is_straight(
             client, destination
         )
+
+
+def spell(request: http.Request, authority: bytes, path: bytes) -> None:
+    """Has a request ask for what it asks for in one spelling, and in one form.
+
+    Args:
+        request: The request.
+        authority: Host and port.
+        path: The origin-form.
+    """
+    request.data.path = path
+    # Else the Host field says it. Absolute-form is for proxies (RFC 9112 section 3.2.2).
+    told = is_multiplexed(request) or request.scheme == "http"
+    request.data.authority = authority if told and request.data.authority else b""
 
 
 def is_web(request: http.Request) -> bool:

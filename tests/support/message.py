@@ -85,6 +85,8 @@ class Request:
     """Number of the connection that carried it."""
     authority: str = ""
     """The host as it was spelt."""
+    line: str = ""
+    """The request line, where it had one."""
 
     def header(self, name: str) -> str | None:
         """All values of one header, joined; None where there is none."""

@@ -146,6 +146,7 @@ async def _read_request(peer: Peer) -> Request:
         sni=peer.sni,
         connection=peer.number,
         authority=authority,
+        line=first,
     )
 
 
