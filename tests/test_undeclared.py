@@ -160,6 +160,26 @@ def test_devpi(shared_proxy: Proxy, origin: Origin, host: str) -> None:
     assert origin.count(url) == 2
 
 
+def test_crate(shared_proxy: Proxy, origin: Origin, host: str) -> None:
+    """Who takes JSON is told where a crate is, and nobody else."""
+    url = f"https://{host}/api/v1/crates/serde/1.0.0/download"
+
+    async def handler(request: Request, reply: Answering) -> None:
+        json = "json" in (request.header("accept") or "")
+        body = b'{"url": "/serde.crate"}' if json else b"\x1f\x8bcrate"
+        await reply.head(headers=FRESH, length=len(body))
+        await reply.send(body)
+        await reply.end()
+
+    origin.handle(host, "*", handler)
+    first = ask(shared_proxy, url, Accept="application/json")
+    assert first.body.startswith(b"{")
+    for accept in ("*/*", "application/octet-stream"):
+        reply = ask(shared_proxy, url, Accept=accept)
+        assert reply.body.startswith(b"\x1f\x8b")
+    assert reply.cache_status == HIT
+
+
 def test_git_protocol(shared_proxy: Proxy, origin: Origin, host: str) -> None:
     """A client that doesn't speak version 2 isn't spoken to in it, nor the other way round."""
     url = f"https://{host}/r.git/info/refs?service=git-upload-pack"

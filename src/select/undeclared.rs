@@ -30,7 +30,7 @@ const BESIDE: [&str; 5] = [
 
 /// The fields that a URL is known to be selected by before anything of it has come.
 pub(super) fn by_url(target: &Target) -> Option<&'static str> {
-    if shape::is_simple(target) || manifest(target).is_some() {
+    if shape::is_simple(target) || manifest(target).is_some() || is_download(target) {
         Some("accept")
     } else if target.path().ends_with("/info/refs") {
         Some("git-protocol")
@@ -69,6 +69,18 @@ pub(super) fn value(target: &Target, request: &Headers, name: &str) -> Option<St
             Some(simple_type(&request.list("accept")).to_owned())
         }
         "accept" if manifest(target).is_some() => Some(manifests(&request.list("accept"))),
+        "accept" if is_download(target) => {
+            let accepted = weighted(&request.list("accept"));
+            let json = |(name, quality): &(String, f32)| *quality > 0.0 && name.contains("json");
+            Some(
+                if accepted.iter().any(json) {
+                    "json"
+                } else {
+                    ""
+                }
+                .to_owned(),
+            )
+        }
         // The one kind of which clients write many lists that mean the same.
         "accept" => packument(&request.list("accept")).map(str::to_owned),
         _ => None,
@@ -80,6 +92,13 @@ fn manifest(target: &Target) -> Option<&str> {
     let (before, reference) = target.path().rsplit_once("/manifests/")?;
     let image = before.starts_with("/v2/") || before.contains("/v2/");
     (image && !reference.is_empty() && !reference.contains('/')).then_some(reference)
+}
+
+/// Whether it is a crate, which to whom takes JSON is a document that says where the crate is.
+fn is_download(target: &Target) -> bool {
+    let mut segments: Vec<&str> = target.path().split('/').collect();
+    let name = segments.pop().unwrap_or_default();
+    shape::crate_download(&segments, name)
 }
 
 /// Whether it may be a document about an npm package, `/NAME` or `/@SCOPE/NAME` below whatever prefix.
@@ -241,6 +260,7 @@ mod tests {
             ("/v2/library/alpine/manifests/3.19", "accept"),
             ("/artifactory/api/docker/r/v2/a/manifests/latest", "accept"),
             ("/o/r.git/info/refs?service=git-upload-pack", "git-protocol"),
+            ("/api/v1/crates/serde/1.0.0/download", "accept"),
             ("/lodash", PACKUMENT),
             ("/repository/npm/@types%2Fnode", PACKUMENT),
             ("/@types/node", PACKUMENT),
