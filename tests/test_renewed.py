@@ -74,3 +74,17 @@ def test_kept(
     assert len(found) == 1
     assert f'(ETag "2", length {len(NOW)})' in found[0]
     assert f"sha256 {digest(WAS)}, {len(WAS)} bytes, is served on" in found[0]
+
+
+@pytest.mark.parametrize("lane", ["auto", "off"])
+def test_a_person_reloads(start_proxy: ProxyFactory, origin: Origin, host: str, lane: str) -> None:
+    """Nobody else asks about a name for good; what a reload brings is told as well."""
+    proxy = start_proxy(options={"cachy_lane": lane})
+    url = f"https://{host}{WHEEL}"
+    answer = origin.route(url, WAS, etag='"1"')
+    fetch(proxy, url)
+    answer.body, answer.etag = NOW, '"2"'
+    assert fetch(proxy, url).body == WAS
+    assert lines(proxy) == []
+    assert fetch(proxy, url, headers=RELOAD).body == NOW
+    assert [digest(NOW) in line and digest(WAS) in line for line in lines(proxy)] == [True]
