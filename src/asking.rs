@@ -2,6 +2,7 @@
 //! else get something they didn't ask for. What isn't part of the key, and makes a server answer for
 //! another URL, host, method or client, stays behind, and so does what is between two neighbors.
 
+use crate::cookies;
 use crate::headers::Headers;
 
 /// Fields between two neighbors (RFC 9110 section 7.6.1), and those that frame a body there is none
@@ -104,10 +105,12 @@ pub fn strip(request: &mut Headers) {
     let named = request.list("connection").to_ascii_lowercase();
     let named: Vec<&str> = named.split(',').map(str::trim).collect();
     let last = named.contains(&"close");
+    let nobody = cookies::say_nothing(request);
     request.0.retain(|(name, value)| {
         let named = named.iter().any(|named| same(name, named));
         let neighbor = NEIGHBOR.iter().any(|known| same(name, known));
-        !named && !neighbor && !reroutes(name) && is_unmistakable(name, value)
+        let idle = nobody && same(name, "cookie");
+        !named && !neighbor && !idle && !reroutes(name) && is_unmistakable(name, value)
     });
     if last {
         request.push("Connection", "close");

@@ -2,8 +2,9 @@
 //!
 //! Canonical is the syntax-based normalization of RFC 3986 section 6.2.2, as far as it loses
 //! nothing: the case of host and escapes (6.2.2.1), escapes of unreserved characters decoded
-//! (6.2.2.2). Dot segments (6.2.2.3) are refused and not removed: upstream gets the client's own
-//! bytes, so what it answers for `/a/../b` must not be stored as the answer for `/b`.
+//! (6.2.2.2). Of dot segments (6.2.2.3) `.` is removed, which apt puts into the URLs of flat
+//! repositories; `..` is refused, since where it leads depends on what an origin makes of the segment
+//! before it. What may be stored is asked of upstream in this form, see [`crate::exchange::Forward`].
 //!
 //! In canonical text every `%` begins an escape of two upper-case hex digits, so `%~` never
 //! occurs in it. [`crate::layout`] makes its invented names from that mark.
@@ -48,8 +49,8 @@ impl Scheme {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     #[error(
-        "the path has a dot segment (\".\" or \"..\", perhaps spelt %2E): the origin may resolve it \
-         in its own way, so the answer is not stored; ask without dot segments"
+        "the path has a dot segment (\"..\", perhaps spelt %2E): the origin may resolve it in its own \
+         way, so the answer is not stored; ask without dot segments"
     )]
     DotSegment,
     #[error(
@@ -123,7 +124,7 @@ impl Target {
             _ => return Err(KeyError::BadPath),
         };
         // Asked of the canonical text: there every spelling of a dot is a dot.
-        if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        if path.split('/').any(|segment| segment == "..") {
             return Err(KeyError::DotSegment);
         }
         Ok(Self {
@@ -131,7 +132,7 @@ impl Target {
             authority,
             host_len,
             port,
-            path,
+            path: text::without_dots(path),
             query: query.map(text::canonical),
         })
     }

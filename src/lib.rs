@@ -26,7 +26,7 @@
 //!    fetched behind it, by an exchange without a client.
 //! 6. **Upstream.** Otherwise the request goes on, with validators of our own or with none, in a
 //!    coding that can be stored ([`coding`]), in one spelling and without what would make the answer
-//!    another client's ([`asking`]). [`origins`] remembers which origin is dead.
+//!    another client's ([`asking`], [`cookies`]). [`origins`] remembers which origin is dead.
 //! 7. **Response.** A redirect to the thing itself is followed ([`redirect`], [`suffix`]).
 //!    [`storable`] decides what is stored. A [`flight`] takes the body as it arrives: to a file
 //!    under `.cachy/tmp` (by a [`writer`], made ahead as `spare`), from which every client reads at its own pace.
@@ -66,6 +66,7 @@ pub mod coding;
 pub mod conditional;
 pub mod confirm;
 pub mod content;
+pub mod cookies;
 pub mod digest;
 #[cfg(target_os = "linux")]
 pub mod enclosure;

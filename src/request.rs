@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::cookies;
 use crate::headers::Headers;
 use crate::key::{KeyError, Scheme, Target};
 use crate::way::Way;
@@ -170,12 +171,13 @@ impl Request {
         self.method == "HEAD"
     }
 
-    /// The field by which it tells who it is, where it does.
+    /// The field by which it tells who it is, where it does; see [`cookies`].
     #[must_use]
     pub fn credential(&self) -> Option<&'static str> {
         ["authorization", "cookie"]
             .into_iter()
             .find(|name| self.headers.has(name))
+            .filter(|name| *name != "cookie" || !cookies::say_nothing(&self.headers))
     }
 }
 

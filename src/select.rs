@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::asking;
 use crate::coding::may_be_label;
+use crate::cookies;
 use crate::headers::Headers;
 use crate::hex::hex;
 use crate::key::Target;
@@ -100,7 +101,7 @@ fn normalised(target: &Target, request: &Headers, name: &str) -> String {
     if let Some(value) = undeclared::value(target, request, name) {
         return value;
     }
-    if asking::reroutes(name.as_bytes()) {
+    if asking::reroutes(name.as_bytes()) || (name == "cookie" && cookies::say_nothing(request)) {
         // It is never sent.
         return String::new();
     }

@@ -183,7 +183,7 @@ def test_names_that_disagree(
     assert "hit" not in reply.cache_status
 
 
-@pytest.mark.parametrize("target", ["/a/../b", "/a/%2e%2E/b", "/./b", "/a/.."])
+@pytest.mark.parametrize("target", ["/a/../b", "/a/%2e%2E/b", "/./../b", "/a/.."])
 def test_dot_segments(
     shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str, target: str
 ) -> None:

@@ -29,6 +29,24 @@ pub(super) fn canonical(raw: &[u8]) -> String {
     text
 }
 
+/// A path without its `.` segments (RFC 3986 section 5.2.4); the last leaves its slash.
+pub(super) fn without_dots(path: String) -> String {
+    if !path.contains("/.") {
+        return path;
+    }
+    let mut kept = String::with_capacity(path.len());
+    let mut segments = path.split('/').skip(1).peekable();
+    while let Some(segment) = segments.next() {
+        if segment != "." {
+            kept.push('/');
+            kept.push_str(segment);
+        } else if segments.peek().is_none() {
+            kept.push('/');
+        }
+    }
+    kept
+}
+
 fn hex(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),

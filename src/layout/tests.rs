@@ -209,6 +209,8 @@ fn names_that_no_request_finds() {
         ("h:/a", "h/a"),
         ("[::0:1]/a", "[::1]/a"),
         ("h", "h/index.html"),
+        ("h/%2e", "h/index.html"),
+        ("h/a/%2E/b", "h/a/b"),
         ("h/", "h/index.html"),
         ("h/a/", "h/a/index.html"),
         ("h//a", "h/%~/a"),
@@ -242,7 +244,7 @@ fn names_that_no_request_finds() {
         );
         assert!(bad_host, "{error:?}");
     }
-    for name in ["h/%2e", "h/a/%2E./b", "h/..?x"] {
+    for name in ["h/%2e%2e", "h/a/%2E./b", "h/..?x"] {
         let error = target_of(name, none);
         let source = KeyError::DotSegment;
         let name = name.to_owned();
