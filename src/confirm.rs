@@ -28,11 +28,15 @@ impl Store {
         let Some(known) = meta.records.iter_mut().find(same) else {
             return Ok(());
         };
+        let leads = known.leads();
         *known = Record {
             unsettled: known.unsettled.take(),
             stored: known.stored.clone(),
             ..confirmed.clone()
         };
+        if let Some(bond) = &mut known.bond {
+            bond.leads |= leads;
+        }
         meta.save(&self.tree, slot)
     }
 

@@ -12,6 +12,7 @@ mod count;
 mod decide;
 mod hold;
 mod hop;
+mod in_step;
 mod reply;
 mod rules;
 mod share;
@@ -412,12 +413,16 @@ impl Exchange {
         if let Some(c) = self.confirm.take() {
             self.store.confirm(&c.slot, &c.was, &c.confirmed)?;
         }
-        match (&mut self.flight, &self.target, self.record.take()) {
+        let kept = match (&mut self.flight, &self.target, self.record.take()) {
             (Some(flight), Some(target), Some(record)) if self.ended => {
-                flight.commit(&self.store, target, &self.request.headers, record)
+                flight.commit(&self.store, target, &self.request.headers, record)?
             }
-            _ => Ok(None),
+            _ => None,
+        };
+        if kept == Some(Kept::Stored) {
+            self.stored_in_step();
         }
+        Ok(kept)
     }
 
     /// Lets the clients see the end of the body: whole, or cut.

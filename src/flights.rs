@@ -34,6 +34,7 @@ pub struct Underway {
     /// What of the request is known to select among variants.
     selecting: Vec<(String, String)>,
     seats: AtomicUsize,
+    begun: Millis,
     /// When something last came of it.
     moved: AtomicI64,
     progress: Mutex<Progress>,
@@ -120,6 +121,7 @@ impl Flights {
             url: url.to_owned(),
             selecting: selecting.to_vec(),
             seats: AtomicUsize::new(0),
+            begun: now,
             moved: AtomicI64::new(now),
             progress: Mutex::new(Progress::Asked),
             news: Signal::default(),
@@ -158,6 +160,12 @@ impl Underway {
     #[must_use]
     pub fn selecting(&self) -> &[(String, String)] {
         &self.selecting
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn begun(&self) -> Millis {
+        self.begun
     }
 
     fn is_stuck(&self, now: Millis) -> bool {

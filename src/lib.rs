@@ -79,6 +79,7 @@ pub mod freshness;
 pub mod growing;
 pub mod headers;
 mod hex;
+pub mod in_step;
 pub mod inspect;
 pub mod internal;
 pub mod key;

@@ -21,6 +21,12 @@ impl Origins {
         since.is_some_and(|since| (since..since + DEAD).contains(&now))
     }
 
+    /// Whether none failed.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+
     /// It could not be reached.
     pub fn failed(&self, origin: &str, now: Millis) {
         let mut dead = self.0.lock();

@@ -41,6 +41,19 @@ pub fn indexes(target: &Target) -> Vec<Target> {
     found.all
 }
 
+/// Whether a URL belongs to another.
+#[must_use]
+pub fn is_part(target: &Target) -> bool {
+    !indexes(target).is_empty()
+}
+
+/// Whether it is, by its name, a digest or a signature of something beside it.
+#[must_use]
+pub fn is_beside(target: &Target) -> bool {
+    let name = target.path().rsplit('/').next().unwrap_or_default();
+    target.query().is_none() && companion_of(name).is_some()
+}
+
 /// The names beside a file that may say something of its bytes: digests, signatures, lists of digests.
 pub fn beside(name: &str) -> impl Iterator<Item = String> {
     let own = BESIDE.iter().map(move |end| format!("{name}{end}"));

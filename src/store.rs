@@ -13,6 +13,7 @@ use crate::entry;
 use crate::error::{Error, Result};
 use crate::flights::Flights;
 use crate::headers::Headers;
+use crate::in_step::Arrivals;
 use crate::key::{Scheme, Target};
 use crate::last_use::LastUse;
 use crate::layout::{RelPath, path_of};
@@ -45,6 +46,8 @@ pub struct Store {
     pub origins: Origins,
     /// What is being fetched.
     pub flights: Arc<Flights>,
+    /// What has new bytes that are not in the tree.
+    pub arrivals: Arrivals,
     /// What other processes are fetching.
     pub abroad: Abroad,
     /// When entries were last used.
@@ -116,6 +119,7 @@ impl Store {
             digests: Digests::default(),
             origins: Origins::default(),
             flights: Arc::default(),
+            arrivals: Arrivals::default(),
             abroad: Abroad::default(),
             last_use: LastUse::default(),
             misses: Misses::default(),
@@ -206,6 +210,9 @@ impl Store {
             let Some(temp) = temp.as_mut() else {
                 return self.put_slash(&rel, &there, meta, target, record);
             };
+            let mut record = record.clone();
+            record.follow(there.record.as_ref());
+            let record = &record;
             let unsettled = body
                 .filter(|_| new)
                 .and_then(|body| self.settled.begin(&tree, body));

@@ -1,5 +1,6 @@
-//! What is known of origins that failed, for all processes on a tree: a journal in `.cachy/origins`, a line
-//! for each that failed or answered again. Who is alone keeps it in mind alone.
+//! What is known of origins that failed, and of new bytes on their way into the tree, for all processes on
+//! it: a journal in `.cachy/origins`, a line for each that failed or answered again, came or is there. Who
+//! is alone keeps it in mind alone.
 
 use std::io::{Read, Seek, SeekFrom, Write};
 
@@ -72,16 +73,39 @@ impl Store {
     /// whichever process asked.
     #[must_use]
     pub fn is_dead(&self, name: &str, now: Millis) -> bool {
-        if !self.abroad.is_alone() {
-            for (name, at) in self.abroad.journal.news(&self.tree) {
-                if at == 0 {
-                    self.origins.answered(&name);
-                } else {
-                    self.origins.note(&name, at);
-                }
+        self.hear();
+        self.origins.is_dead(name, now)
+    }
+
+    /// Takes note of what other processes found out.
+    pub(crate) fn hear(&self) {
+        if self.abroad.is_alone() {
+            return;
+        }
+        for (name, at) in self.abroad.journal.news(&self.tree) {
+            // Paths of the tree have no `//`.
+            match (name.contains("://"), at) {
+                (true, 0) => _ = self.origins.answered(&name),
+                (true, at) => self.origins.note(&name, at),
+                (false, 0) => _ = self.arrivals.over(&name),
+                (false, at) => self.arrivals.note(&name, at),
             }
         }
-        self.origins.is_dead(name, now)
+    }
+
+    /// A path has new bytes that are not in the tree.
+    pub(crate) fn moved(&self, path: &str, now: Millis) {
+        self.arrivals.note(path, now);
+        if !self.abroad.is_alone() {
+            Journal::tell(&self.tree, path, now);
+        }
+    }
+
+    /// They are in the tree now.
+    pub(crate) fn arrived(&self, path: &str) {
+        if self.arrivals.over(path) && !self.abroad.is_alone() {
+            Journal::tell(&self.tree, path, 0);
+        }
     }
 
     /// It could not be reached, or failed.

@@ -123,7 +123,7 @@ impl Exchange {
         let headers = &headers;
         let was = entry.record.clone();
         let kept = confirmed(&was, &target, &self.request.headers, headers, age, now);
-        if let Some(record) = kept {
+        if let Some(record) = kept.map(|record| self.asked(record)) {
             entry.record = record.clone();
             self.confirm = Some(Confirm {
                 slot: entry.slot.clone(),

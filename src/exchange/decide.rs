@@ -62,6 +62,9 @@ impl Exchange {
         };
         self.request.connect_by_name(&target);
         self.target = Some(target.clone());
+        if self.is_kept_in_step() {
+            self.store.lead(&target);
+        }
         self.sharing.ended = self.store.flights.ended();
         match entry::find(&self.store, &target, &self.request.headers, patient) {
             Ok(found) => {
@@ -206,7 +209,8 @@ impl Exchange {
     }
 
     pub(super) fn forward(&self, headers: Option<Headers>) -> Step {
-        let deadlines = if matches!(self.fallback, Fallback::None) {
+        let deadlines = if matches!(self.fallback, Fallback::None) || self.is_outdated(self.sent_at)
+        {
             (PATIENT, None)
         } else {
             (CONNECT, Some(HEAD))

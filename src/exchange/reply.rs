@@ -73,6 +73,7 @@ impl Exchange {
         let bodiless = self.request.is_bodiless(status);
         let told = headers.has("content-length") || headers.has("transfer-encoding");
         self.by_closing = !(told || bodiless || multiplexed);
+        self.note_arrival(now);
         let begun = self.begin(status, headers, now);
         let storing = begun.is_storing();
         if !storing {
@@ -184,7 +185,7 @@ impl Exchange {
             close_delimited: self.by_closing,
             decoded: decoder.is_some(),
             unsettled: None,
-            bond: None,
+            bond: self.bond(target, status, now),
             label,
             stored: Stored::Slash { body: Vec::new() },
         });
@@ -226,7 +227,8 @@ impl Exchange {
             self.finish(Outcome::Apart);
         }
         // Whatever it is: a body that stalls is no answer while there is another one.
-        if !(self.sharing.answered || matches!(self.fallback, Fallback::None)) {
+        let other = !matches!(self.fallback, Fallback::None) && !self.is_outdated(self.sent_at);
+        if other && !self.sharing.answered {
             self.hold = Some(Hold::default());
             return Some(hold::FIRST);
         }
@@ -263,6 +265,7 @@ impl Exchange {
 
     /// What is stored, or a 502 with the reason.
     pub(super) fn answer_failure(&mut self, reason: &str, now: Millis) -> Answer {
+        let outdated = self.is_outdated(now);
         if let Some(answer) = self.stale_if_error(now) {
             return answer;
         }
@@ -271,6 +274,12 @@ impl Exchange {
         let vary = self.status.forwarded == Some(Forwarded::VaryMiss);
         let stored = self.target.as_ref().filter(|_| !vary).map_or_else(String::new, |target| {
             let path = self.store.tree.path(path_of(target).as_str());
+            if outdated {
+                return format!(
+                    "What is stored for {} is older than what it belongs to, and would not fit.\n",
+                    target.url()
+                );
+            }
             format!(
                 "Nothing is stored for {} either.\nTo have it answered from the cache, put the file at\n  {}\n",
                 target.url(),
@@ -297,6 +306,9 @@ impl Exchange {
 
     /// What is stored, since upstream failed.
     pub(super) fn stale_if_error(&mut self, now: Millis) -> Option<Answer> {
+        if self.is_outdated(now) {
+            self.fallback = Fallback::None;
+        }
         self.fall_back(CacheStatus::hit().detail("stale-if-error"), now)
     }
 

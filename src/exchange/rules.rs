@@ -10,7 +10,7 @@ use crate::freshness::{Terms, Verdict, judge};
 use crate::key::Target;
 use crate::layout::RelPath;
 use crate::meta::{Millis, Record};
-use crate::options::Mode;
+use crate::options::{Mode, Policy};
 use crate::request::Request;
 use crate::store::Store;
 
@@ -75,7 +75,10 @@ impl Rules<'_> {
         {
             return Plan::Pass(who);
         }
-        if let Some(status) = meanwhile {
+        let set = terms.set && self.settings.policy == Policy::Auto;
+        if let Some(status) = meanwhile
+            && !(set && !record.leads() && self.store.is_behind(target, record))
+        {
             return Plan::Serve(status);
         }
         let headers = &self.request.headers;
@@ -83,8 +86,9 @@ impl Rules<'_> {
             Forwarded::Request
         } else {
             match judge(record, terms, headers, self.settings.policy, now) {
+                Verdict::Fresh if set && self.store.is_due(target, record) => Forwarded::Stale,
                 Verdict::Fresh => return Plan::Serve(hit),
-                Verdict::Behind if !self.detached => return Plan::Behind,
+                Verdict::Behind if !self.detached && !set => return Plan::Behind,
                 Verdict::Stale | Verdict::Behind => Forwarded::Stale,
                 Verdict::Requested => match self.credential() {
                     // What it would be answered is nobody else's.
@@ -96,10 +100,21 @@ impl Rules<'_> {
         if CacheControl::of(headers).only_if_cached {
             return Plan::Serve(hit);
         }
-        if self.is_left_alone(target, now) {
+        let held = || set && self.store.is_held(target, record, now);
+        let fits = || !(set && self.is_outdated(record, target, now));
+        if (self.is_left_alone(target, now) || held()) && fits() {
             return Plan::Serve(hit.detail("stale-if-error"));
         }
         Plan::Ask(why)
+    }
+
+    /// Whether what is stored is older than what it belongs to, so that it is no answer where upstream
+    /// fails.
+    pub fn is_outdated(&self, record: &Record, target: &Target, now: Millis) -> bool {
+        let dead = self.store.is_dead(&self.request.origin(), now);
+        self.settings.policy == Policy::Auto
+            && self.settings.mode != Mode::Offline
+            && self.store.is_outdated(target, record, dead)
     }
 
     /// Whether the origin could not be reached a moment ago, or failed for this very URL.

@@ -125,9 +125,15 @@ impl Exchange {
         }
         let request = &self.request.headers;
         let known = select::known(target, request, names);
+        let moved = self.moved_at(target);
         let suits = |underway: &Underway| match underway.progress() {
-            Progress::Asked => select::has(underway.selecting(), target, request),
-            Progress::Arriving(arrival) => select::matches(&arrival.record, target, request),
+            Progress::Asked => {
+                underway.begun() >= moved && select::has(underway.selecting(), target, request)
+            }
+            Progress::Arriving(arrival) => {
+                arrival.record.asked_at() >= moved
+                    && select::matches(&arrival.record, target, request)
+            }
             Progress::Over(_) => false,
         };
         let joined = self.store.flights.join(&target.url(), &known, now, suits);
@@ -268,6 +274,11 @@ impl Exchange {
     fn read_along(&mut self, arrival: &Arrival, ticket: Ticket, now: Millis) -> Option<Step> {
         let target = self.target.clone()?;
         if !select::matches(&arrival.record, &target, &self.request.headers) {
+            return None;
+        }
+        if arrival.record.asked_at() < self.moved_at(&target) {
+            // Asked for, by another process, before what it belongs to became what it is.
+            self.sharing.alone = true;
             return None;
         }
         let status = self.shared_status(arrival.why);

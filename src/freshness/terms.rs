@@ -5,6 +5,7 @@ use crate::key::Target;
 use crate::link::is_redirect;
 use crate::local;
 use crate::meta::{Record, Stored};
+use crate::sets;
 use crate::shape::{self, Naming};
 
 /// How long a 404, a 410 or a redirect without a stated lifetime is served unasked, seconds.
@@ -54,6 +55,8 @@ pub struct Terms {
     pub grace: u64,
     /// The origin wants to be asked each time: also where that was done a moment ago.
     pub each: bool,
+    /// It is one of a set, whose others count, too: see [`crate::in_step`].
+    pub set: bool,
 }
 
 impl Terms {
@@ -83,6 +86,7 @@ impl Terms {
             },
             // What somebody works on in this room changes between two requests of a test.
             each: stated == Some(0) || rule == Rule::Nearby,
+            set: !naming.is_for_good() && (record.leads() || sets::is_part(target)),
         }
     }
 }

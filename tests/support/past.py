@@ -16,7 +16,7 @@ def a_while_ago(root: Path, seconds: int = SECONDS, of: str = "") -> None:
         if of not in text:
             continue
         earlier = re.sub(
-            r'("(?:stored|checked)_at":)(\d+)',
+            r'("(?:stored|checked|asked)_at":)(\d+)',
             lambda found: f"{found[1]}{int(found[2]) - seconds * 1000}",
             text,
         )
