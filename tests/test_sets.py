@@ -116,7 +116,7 @@ def both(proxy: Proxy, published: Published, *paths: str) -> list[int]:
         for path in paths:
             reply = client.fetch(published.url(path))
             assert reply.status == 200, (path, reply)
-            versions.append(int(reply.body.decode().split(" ")[1]))
+            versions.append(int(reply.body.decode().split(" ")[-1]))
     return versions
 
 
