@@ -2,9 +2,11 @@
 //! its way to the tree, so that every client can read it, and a person can read and edit it.
 
 mod decoder;
+mod unsound;
 mod zstd;
 
 pub use decoder::Decoder;
+pub use unsound::Unsound;
 
 use crate::cache_control::CacheControl;
 use crate::digest::named;
@@ -80,11 +82,13 @@ pub enum Treatment {
 
 /// What goes upstream as `Accept-Encoding` in place of the client's: a coding that can be undone here,
 /// whatever the client can read, so that text is spared the line; as the client says it for what is an
-/// archive or a binary by its name, or is named by its digest.
+/// archive or a binary by its name, or is named by its digest, and where a coding could not be undone
+/// before (`sound` is false).
 #[must_use]
-pub fn asked_upstream(request: &Headers, target: &Target) -> Option<&'static str> {
-    let own =
-        !(names_file(target) || named(target).is_some() || CacheControl::of(request).no_transform);
+pub fn asked_upstream(request: &Headers, target: &Target, sound: bool) -> Option<&'static str> {
+    let as_said =
+        names_file(target) || named(target).is_some() || CacheControl::of(request).no_transform;
+    let own = sound && !as_said;
     if own || (accepts_coding(request, "gzip") && !is_archive(target)) {
         Some("gzip")
     } else if request.has("accept-encoding") {
@@ -255,7 +259,7 @@ mod tests {
     /// A client's `Accept-Encoding`, and the fields of the answer.
     fn of(path: &str, accept: &str, response: &[(&str, &str)]) -> Treatment {
         let request = fields(&[("Accept-Encoding", accept)]);
-        let asked = asked_upstream(&request, &at(path));
+        let asked = asked_upstream(&request, &at(path), true);
         treatment(&at(path), asked, &request, &fields(response))
     }
 
@@ -364,16 +368,30 @@ mod tests {
             ("/setup.exe", Some("gzip"), Some("identity"), None),
             (&blob, Some("gzip"), Some("identity"), None),
         ] {
-            assert_eq!(asked_upstream(&browser, &at(path)), by_browser, "{path}");
-            assert_eq!(asked_upstream(&identity, &at(path)), by_identity, "{path}");
             assert_eq!(
-                asked_upstream(&Headers::default(), &at(path)),
+                asked_upstream(&browser, &at(path), true),
+                by_browser,
+                "{path}"
+            );
+            assert_eq!(
+                asked_upstream(&identity, &at(path), true),
+                by_identity,
+                "{path}"
+            );
+            assert_eq!(
+                asked_upstream(&Headers::default(), &at(path), true),
                 by_nobody,
                 "{path}"
             );
         }
         let fixed = fields(&[("Cache-Control", "no-transform")]);
-        assert_eq!(asked_upstream(&fixed, &at("/lodash")), None);
+        assert_eq!(asked_upstream(&fixed, &at("/lodash"), true), None);
+        for (request, expected) in [(&browser, "gzip"), (&identity, "identity")] {
+            assert_eq!(
+                asked_upstream(request, &at("/lodash"), false),
+                Some(expected)
+            );
+        }
     }
 
     #[test]

@@ -290,8 +290,12 @@ impl Exchange {
         let Some(flight) = &mut self.flight else {
             return Ok(());
         };
-        flight.write(&self.store, bytes)?;
-        let storing = flight.is_storing();
+        let written = flight.write(&self.store, bytes);
+        let (storing, unsound) = (flight.is_storing(), flight.is_unsound());
+        if unsound {
+            self.note_unsound();
+        }
+        written?;
         if !(self.hear() || storing) {
             // Who reads along already goes on; nobody else can.
             self.finish(Outcome::Apart);
@@ -303,6 +307,13 @@ impl Exchange {
         // Not before the client has the first of it: another file is made for that.
         self.publish_late();
         Ok(())
+    }
+
+    /// Its coding could not be undone: the next one asks for it as its client says.
+    fn note_unsound(&self) {
+        if let Some(target) = &self.target {
+            self.store.unsound.note(target.url());
+        }
     }
 
     /// Takes what tells of the coded bytes away from the trailers of a body that is decoded.
@@ -341,6 +352,9 @@ impl Exchange {
         let was_storing = flight.is_storing();
         let whole = flight.end(&self.store) && (clean || !self.by_closing);
         let failed = was_storing && !flight.is_storing();
+        if flight.is_unsound() {
+            self.note_unsound();
+        }
         let refused = self.hear();
         if failed && !refused {
             self.finish(Outcome::Apart);

@@ -35,6 +35,8 @@ pub struct Flight {
     pipe: Arc<Pipe>,
     keep: Keep,
     decoder: Option<Decoder>,
+    /// Its coding could not be undone.
+    unsound: bool,
     sniff: Option<Sniff>,
     /// What the first bytes have told, until somebody asks.
     told: Option<Verdict>,
@@ -136,9 +138,16 @@ impl Flight {
             pipe,
             keep,
             decoder,
+            unsound: false,
             announced,
             received: 0,
         }
+    }
+
+    /// Whether all of it may have come, and its coding could not be undone.
+    #[must_use]
+    pub fn is_unsound(&self) -> bool {
+        self.unsound
     }
 
     /// Whether its first bytes have not told yet whether it is what its name says.
@@ -237,6 +246,7 @@ impl Flight {
             self.pass_on_alone(store);
         }
         self.decoder = Some(decoder);
+        self.unsound = fed.is_err();
         fed
     }
 
@@ -244,9 +254,9 @@ impl Flight {
     pub fn end(&mut self, store: &Store) -> bool {
         let mut whole = self.announced.is_none_or(|n| n == self.received);
         if let Some(mut decoder) = self.decoder.take() {
-            whole &= decoder
-                .finish(|piece| self.keep(store, piece.into()))
-                .is_ok();
+            let finished = decoder.finish(|piece| self.keep(store, piece.into()));
+            self.unsound |= whole && finished.is_err();
+            whole &= finished.is_ok();
         }
         if let Some(sniff) = self.sniff.take().filter(|_| whole) {
             self.tell(store, sniff.end());

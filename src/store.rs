@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::abroad::Abroad;
 use crate::budget::Budget;
+use crate::coding::Unsound;
 use crate::entry;
 use crate::error::{Error, Result};
 use crate::flights::Flights;
@@ -44,6 +45,8 @@ pub struct Store {
     pub digests: Digests,
     /// Origins that are dead.
     pub origins: Origins,
+    /// URLs whose coding could not be undone.
+    pub unsound: Unsound,
     /// What is being fetched.
     pub flights: Arc<Flights>,
     /// What has new bytes that are not in the tree.
@@ -118,6 +121,7 @@ impl Store {
             tree: Arc::new(tree),
             digests: Digests::default(),
             origins: Origins::default(),
+            unsound: Unsound::default(),
             flights: Arc::default(),
             arrivals: Arrivals::default(),
             abroad: Abroad::default(),

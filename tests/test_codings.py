@@ -215,7 +215,7 @@ def test_digests_of_the_coded_bytes(
     """They go where the coding goes: from the miss, the hit, a range, and what a 304 brings."""
     url = f"https://{host}/page"
     kept = {"X-Checksum-Sha1": "of the file", "Want-Repr-Digest": "sha-256=1"}
-    headers = TYPE | DIGESTS | kept | {"Content-Encoding": coding, "Cache-Control": "max-age=0"}
+    headers = TYPE | DIGESTS | kept | {"Content-Encoding": coding}
     origin.route(url, CODINGS[coding](TEXT), headers=headers, etag='"x"')
     replies = [
         fetch(shared_proxy, url),
@@ -299,6 +299,32 @@ def test_cut(shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str, c
         with pytest.raises((Incomplete, ConnectionError)):
             client.read_to_end()
     assert not (shared_dir / host).exists()
+
+
+def test_who_wants_it_plain_gets_it_the_next_time(
+    shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str
+) -> None:
+    """Where an origin's gzip can't be undone, it is asked as the client says from then on."""
+    url = f"https://{host}/page"
+
+    async def handler(request: Request, reply: Reply) -> None:
+        suits = "gzip" in (request.header("accept-encoding") or "")
+        body = gzip.compress(TEXT)[:-20] if suits else TEXT
+        headers = TYPE | ({"Content-Encoding": "gzip"} if suits else {})
+        await reply.head(headers=headers, length=len(body))
+        await reply.send(body)
+        await reply.end()
+
+    origin.handle(host, "/page", handler)
+    with Connection(shared_proxy, url) as client:
+        client.send_request(headers=asked("identity"))
+        client.read_head()
+        with pytest.raises((Incomplete, ConnectionError)):
+            client.read_to_end()
+    reply = fetch(shared_proxy, url, headers=asked("identity"))
+    assert (reply.body, reply.cache_status) == (TEXT, MISS)
+    assert [r.header("accept-encoding") for r in origin.requests] == ["gzip", "identity"]
+    assert tree(shared_dir / host) == {"page": TEXT}
 
 
 @pytest.mark.parametrize("coding", ["br", "zstd"])

@@ -247,7 +247,8 @@ impl Exchange {
             };
             headers.0.insert(0, (name.into(), host));
         }
-        self.coding = coding::asked_upstream(&self.request.headers, target);
+        let sound = !self.store.unsound.has(|| target.url());
+        self.coding = coding::asked_upstream(&self.request.headers, target, sound);
         if let Some(coding) = self.coding {
             headers.set("accept-encoding", coding);
         }

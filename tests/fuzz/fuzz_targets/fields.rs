@@ -48,7 +48,7 @@ fuzz_target!(|data: &[u8]| {
     let target = Target::parse("https://h/simple/x").expect("a good URL");
     let _ = CacheControl::of(&headers);
     let _ = freshness::initial_age(&headers, 0, 1_700_000_000_000);
-    let _ = select::selecting(&target, &headers, &headers);
+    let _ = select::selecting(&target, &headers, 200, &headers);
     let _ = select::accepts_coding(&headers, "gzip");
     let _ = conditional::evaluate(&headers, &headers);
     let _ = conditional::if_range(&headers, &headers);
