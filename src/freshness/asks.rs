@@ -40,10 +40,20 @@ impl Asks {
         Some(Self {
             no_cache: said.no_cache,
             max_age: said.max_age,
-            // Maven's `no-cache, no-store` (its older transport has a field of its own for the second),
-            // and the parts of a wheel that pip and uv read.
-            habit: said.no_store || request.has("cache-store") || request.has("range"),
+            // Maven's `no-cache, no-store` (of its older transports one says `no-cache` alone, the other
+            // has a field of its own for the second), and the parts of a wheel that pip and uv read.
+            habit: said.no_store
+                || request.has("cache-store")
+                || request.has("range")
+                || is_maven(request),
             condition: condition.then(|| conditional::is_ours(request, stored)),
         })
     }
+}
+
+/// Whether it is Maven that asks, by its User-Agent: `Apache-Maven/3.8.7 (...)`.
+fn is_maven(request: &Headers) -> bool {
+    request
+        .get("user-agent")
+        .is_some_and(|agent| agent.starts_with(b"Apache-Maven/"))
 }

@@ -66,6 +66,12 @@ fn what_names_a_version_is_never_asked_for_of_ourselves() {
     );
     let wagon = [("Cache-control", "no-cache"), ("Cache-store", "no-store")];
     assert_eq!(asks(&wagon), Verdict::Fresh);
+    let maven = [
+        ("Cache-control", "no-cache"),
+        ("Pragma", "no-cache"),
+        ("User-Agent", "Apache-Maven/3.8.7 (Java 17.0.15; Linux 6.1)"),
+    ];
+    assert_eq!(asks(&maven), Verdict::Fresh);
     let part = [("Cache-Control", "no-cache"), ("Range", "bytes=-100")];
     assert_eq!(asks(&part), Verdict::Fresh);
     let mut cut = stored.clone();
