@@ -1,15 +1,18 @@
-"""npm: `npm ci`, the audit by POST, a name that is file and folder, a scope."""
+"""npm: `npm ci`, the audit by POST, a name that is file and folder, a scope, `--before`."""
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from clients.npm import Npm
 from clients.repo_npm import NpmRepository, packages
+from clients.repo_npm_dated import DatedNpmRepository
 from clients.run import need
 from support.network import Network
 from support.origin import Origin
+from support.past import a_while_ago
 from support.proxy import Proxy
 from support.tree import tree
 
@@ -71,3 +74,37 @@ def test_names_in_the_tree(
     assert found.keys() <= tarballs.keys() | packuments
     assert found.keys() >= tarballs.keys() | packuments - {"npm"}
     assert {path: found[path] for path in tarballs} == tarballs
+
+
+def test_before(
+    shared_proxy: Proxy,
+    shared_dir: Path,
+    origin: Origin,
+    network: Network,
+    host: str,
+    tmp_path: Path,
+) -> None:
+    """Who takes the newest and who takes what was there before a day read two forms of one URL."""
+    need("npm")
+    repository = DatedNpmRepository(host)
+    repository.release("1.0.0", days=30)
+    day = (datetime.now(UTC) - timedelta(days=10)).date().isoformat()
+
+    def both(state: str, newest: str) -> None:
+        a_while_ago(shared_dir, of=repository.hosts[0])
+        for name, version, options in (
+            ("newest", newest, []),
+            ("before", "1.0.0", [f"--before={day}"]),
+        ):
+            npm = Npm(shared_proxy, tmp_path / f"{state}-{name}", repository)
+            npm.install("--no-audit", "--no-update-notifier", *options).ok()
+            assert npm.installed() == repository.content(version)
+
+    for version in ("1.1.0", "1.2.0"):
+        repository.release(version, days=1)
+        repository.publish(origin)
+        both(version, version)
+    tarballs = [each.url for each in origin.requests if each.url.endswith(".tgz")]
+    assert len(tarballs) == len(set(tarballs)) == 4
+    network.down()
+    both("offline", "1.2.0")

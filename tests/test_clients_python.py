@@ -51,7 +51,7 @@ def test_no_fragment_is_stored(
     assert {Path(p).name: b for p, b in found.items() if p.endswith(".whl")} == newest
 
 
-@pytest.mark.parametrize(("kind", "path"), [(Pip, "/simple/")])
+@pytest.mark.parametrize(("kind", "path"), [(Pip, "/simple/"), (Uv, "/root/dev/+simple/")])
 def test_a_new_version(
     kind: type[Pip] | type[Uv],
     path: str,
