@@ -169,7 +169,12 @@ impl Underway {
     }
 
     fn is_stuck(&self, now: Millis) -> bool {
-        now - self.moved.load(Ordering::Relaxed) >= STUCK
+        self.silence(now) >= STUCK
+    }
+
+    /// For how long nothing has come of it.
+    fn silence(&self, now: Millis) -> Millis {
+        now - self.moved.load(Ordering::Relaxed)
     }
 }
 
@@ -287,6 +292,12 @@ impl Seat {
     pub fn progress(&self) -> (Progress, Ticket) {
         let ticket = self.0.news.ticket();
         (self.0.progress(), ticket)
+    }
+
+    /// For how long nothing has come of it.
+    #[must_use]
+    pub fn silence(&self, now: Millis) -> Millis {
+        self.0.silence(now)
     }
 
     #[cfg(test)]

@@ -77,7 +77,10 @@ impl Exchange {
 
     /// What has become of the flight that this exchange waits for. `None`: nothing is waited for.
     pub(super) fn seated(&mut self, now: Millis) -> Option<Step> {
-        let (progress, ticket) = self.sharing.seat.as_ref()?.progress();
+        let seat = self.sharing.seat.as_ref()?;
+        let (progress, ticket) = seat.progress();
+        // Who joined an attempt that hung for long before has not had one of its own.
+        let late = seat.silence(now) >= NEXT;
         match progress {
             Progress::Asked => return Some(Step::Wait(ticket)),
             Progress::Arriving(arrival) => {
@@ -97,6 +100,9 @@ impl Exchange {
                 }
             }
             Progress::Over(Outcome::Unanswered(_)) if self.may_ask_next(now) => {
+                self.sharing.joined = true;
+            }
+            Progress::Over(Outcome::Failed(_)) if late && self.may_ask_next(now) => {
                 self.sharing.joined = true;
             }
             Progress::Over(Outcome::Failed(reason) | Outcome::Unanswered(reason)) => {

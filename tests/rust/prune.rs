@@ -43,16 +43,16 @@ fn the_least_recently_used_goes_first_and_a_persons_file_never() {
     for (name, used) in [("a", 3), ("b/deep/er", 1), ("c", 4), ("d", 2)] {
         fetch(
             &store,
-            &format!("https://h/{name}"),
+            &format!("https://h.example/{name}"),
             &body,
             &[],
             NOW + used * 1000,
         );
     }
-    fs::write(folder.path().join("h/mine"), vec![1; 100_000]).unwrap();
-    fs::write(folder.path().join("h/d"), b"edited").unwrap();
+    fs::write(folder.path().join("h.example/mine"), vec![1; 100_000]).unwrap();
+    fs::write(folder.path().join("h.example/d"), b"edited").unwrap();
     // A hit is a use, also with a clock that says another time.
-    assert!(served(&store, "https://h/a", &[], NOW + 10_000).is_some());
+    assert!(served(&store, "https://h.example/a", &[], NOW + 10_000).is_some());
     let whole = down_to(&store, u64::MAX).left_bytes;
     assert!(whole > 3000 && whole < 4500, "{whole}");
     let dry = Limits {
@@ -60,10 +60,14 @@ fn the_least_recently_used_goes_first_and_a_persons_file_never() {
         dry_run: true,
         ..Limits::default()
     };
-    let order = ["https://h/b/deep/er", "https://h/c", "https://h/a"];
+    let order = [
+        "https://h.example/b/deep/er",
+        "https://h.example/c",
+        "https://h.example/a",
+    ];
     assert_eq!(limited(&store, &dry).urls, order);
     assert_eq!(down_to(&store, whole - 1).urls, order[..1]);
-    assert!(!folder.path().join("h/b").exists());
+    assert!(!folder.path().join("h.example/b").exists());
     let since = Limits {
         unused_since: Some(NOW + 10_000),
         ..Limits::default()
@@ -80,7 +84,7 @@ fn the_least_recently_used_goes_first_and_a_persons_file_never() {
             0
         )
     );
-    assert_eq!(paths(&store), ["h/d", "h/mine"]);
+    assert_eq!(paths(&store), ["h.example/d", "h.example/mine"]);
     assert!(down_to(&store, 0).urls.is_empty());
 }
 
@@ -88,10 +92,16 @@ fn the_least_recently_used_goes_first_and_a_persons_file_never() {
 fn what_would_not_fit_alone_does_not_push_out_the_rest() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
-    fetch(&store, "https://h/small", &[1; 100], &[], NOW);
-    fetch(&store, "https://h/large", &vec![1; 50_000], &[], NOW + 1000);
-    assert_eq!(down_to(&store, 20_000).urls, ["https://h/large"]);
-    assert_eq!(paths(&store), ["h/small"]);
+    fetch(&store, "https://h.example/small", &[1; 100], &[], NOW);
+    fetch(
+        &store,
+        "https://h.example/large",
+        &vec![1; 50_000],
+        &[],
+        NOW + 1000,
+    );
+    assert_eq!(down_to(&store, 20_000).urls, ["https://h.example/large"]);
+    assert_eq!(paths(&store), ["h.example/small"]);
 }
 
 #[test]
@@ -100,27 +110,33 @@ fn variants_go_together_and_not_without_a_persons_edit() {
     let store = open(folder.path());
     for language in ["de", "en", "fr"] {
         let asked = [("Accept-Language", language)];
-        fetch(&store, "https://h/a", language.as_bytes(), &asked, NOW);
+        fetch(
+            &store,
+            "https://h.example/a",
+            language.as_bytes(),
+            &asked,
+            NOW,
+        );
     }
-    fetch(&store, "https://h/a/below", b"b", &[], NOW + 1000);
+    fetch(&store, "https://h.example/a/below", b"b", &[], NOW + 1000);
     assert_eq!(paths(&store).len(), 4);
     // A hit of a variant is a use of all.
     let english = [("Accept-Language", "en")];
-    assert!(served(&store, "https://h/a", &english, NOW + 2000).is_some());
+    assert!(served(&store, "https://h.example/a", &english, NOW + 2000).is_some());
     let variant = paths(&store)
         .into_iter()
         .find(|path| path.contains("%~v-"))
         .unwrap();
     let text = fs::read(folder.path().join(&variant)).unwrap();
     fs::write(folder.path().join(&variant), b"edited by me").unwrap();
-    assert_eq!(down_to(&store, 0).urls, ["https://h/a/below"]);
+    assert_eq!(down_to(&store, 0).urls, ["https://h.example/a/below"]);
     assert_eq!(paths(&store).len(), 3);
     // As cachy had it, by its digest.
     fs::write(folder.path().join(&variant), text).unwrap();
-    assert_eq!(down_to(&store, 0).urls, ["https://h/a"]);
+    assert_eq!(down_to(&store, 0).urls, ["https://h.example/a"]);
     assert_eq!(paths(&store), Vec::<String>::new());
     assert_eq!(metas(&folder), 0);
-    assert!(!folder.path().join("h").exists());
+    assert!(!folder.path().join("h.example").exists());
 }
 
 #[test]
@@ -128,30 +144,31 @@ fn what_is_being_read_stays_whichever_process_reads() {
     let folder = TempDir::new().unwrap();
     let (store, other) = (open(folder.path()), open(folder.path()));
     let body = vec![7; 200_000];
-    fetch(&store, "https://h/a", &body, &[], NOW);
-    fetch(&store, "https://h/a/b", &body, &[], NOW + 1000);
-    let Step::Answer(mut answer) = exchange(&store, "https://h/a", &[]).decide(true, NOW) else {
+    fetch(&store, "https://h.example/a", &body, &[], NOW);
+    fetch(&store, "https://h.example/a/b", &body, &[], NOW + 1000);
+    let Step::Answer(mut answer) = exchange(&store, "https://h.example/a", &[]).decide(true, NOW)
+    else {
         panic!("a hit");
     };
     let pruned = down_to(&other, 0);
     assert_eq!(
         (pruned.urls, pruned.busy),
-        (vec!["https://h/a/b".to_owned()], 1)
+        (vec!["https://h.example/a/b".to_owned()], 1)
     );
-    assert_eq!(paths(&store), ["h/a/%~self"]);
+    assert_eq!(paths(&store), ["h.example/a/%~self"]);
     assert!(matches!(
         answer.body.read(10).unwrap(),
         cachy::body::Chunk::Bytes(_)
     ));
     drop(answer);
-    assert_eq!(down_to(&other, 0).urls, ["https://h/a"]);
+    assert_eq!(down_to(&other, 0).urls, ["https://h.example/a"]);
 }
 
 #[test]
 fn who_reads_along_while_it_is_fetched_keeps_it_too() {
     let folder = TempDir::new().unwrap();
     let (store, other) = (open(folder.path()), open(folder.path()));
-    let mut first = exchange(&store, "https://h/a", &[]);
+    let mut first = exchange(&store, "https://h.example/a", &[]);
     assert!(matches!(first.decide(true, NOW), Step::Forward(_)));
     let Reply::Body { body, .. } = first.response(200, &Headers::default(), true, NOW) else {
         panic!("a body");
@@ -161,7 +178,7 @@ fn who_reads_along_while_it_is_fetched_keeps_it_too() {
     first.commit();
     assert_eq!(down_to(&other, 0).busy, 1);
     // A second reader's lock and the first one's are one as good as the other.
-    let Step::Answer(hit) = exchange(&store, "https://h/a", &[]).decide(true, NOW) else {
+    let Step::Answer(hit) = exchange(&store, "https://h.example/a", &[]).decide(true, NOW) else {
         panic!("a hit");
     };
     first.close(true);
@@ -175,20 +192,20 @@ fn who_reads_along_while_it_is_fetched_keeps_it_too() {
 fn records_without_a_file_go_and_what_a_slash_needs_stays() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
-    for url in ["https://h/a", "https://h/b"] {
+    for url in ["https://h.example/a", "https://h.example/b"] {
         fetch(&store, url, b"1", &[], NOW);
     }
-    let mut slash = exchange(&store, "https://h/dir", &[]);
+    let mut slash = exchange(&store, "https://h.example/dir", &[]);
     assert!(matches!(slash.decide(true, NOW), Step::Forward(_)));
     let mut headers = Headers::default();
-    headers.push("Location", "https://h/dir/");
+    headers.push("Location", "https://h.example/dir/");
     let _ = slash.response(301, &headers, true, NOW);
     assert!(slash.end(true));
     slash.commit();
     slash.close(true);
-    fetch(&store, "https://h/dir/", b"index", &[], NOW);
+    fetch(&store, "https://h.example/dir/", b"index", &[], NOW);
     assert_eq!(metas(&folder), 4);
-    fs::remove_file(folder.path().join("h/a")).unwrap();
+    fs::remove_file(folder.path().join("h.example/a")).unwrap();
     let orphans = |after, dry_run| {
         // Long after all of it was made.
         let limits = Limits {
@@ -204,10 +221,13 @@ fn records_without_a_file_go_and_what_a_slash_needs_stays() {
         (1, 1, 0)
     );
     assert_eq!(metas(&folder), 3);
-    fs::remove_file(folder.path().join("h/dir/index.html")).unwrap();
+    fs::remove_file(folder.path().join("h.example/dir/index.html")).unwrap();
     assert_eq!(orphans(0, false), 2);
     assert_eq!(metas(&folder), 1);
-    assert_eq!(served(&store, "https://h/b", &[], NOW).unwrap(), b"1");
+    assert_eq!(
+        served(&store, "https://h.example/b", &[], NOW).unwrap(),
+        b"1"
+    );
 }
 
 /// What the log says.
@@ -236,7 +256,7 @@ fn who_stores_into_a_folder_that_just_went_makes_it_anew() {
     std::thread::scope(|scope| {
         let hand = scope.spawn(|| {
             for n in 0..100 {
-                let url = format!("https://h/a/b/c/{n}");
+                let url = format!("https://h.example/a/b/c/{n}");
                 fetch(&stores[0], &url, b"1", &[], NOW);
             }
         });
@@ -250,7 +270,7 @@ fn who_stores_into_a_folder_that_just_went_makes_it_anew() {
     assert!(said.is_empty(), "{said:?}");
     down_to(&stores[1], 0);
     assert_eq!(paths(&stores[0]), Vec::<String>::new());
-    assert!(!folder.path().join("h").exists());
+    assert!(!folder.path().join("h.example").exists());
     assert_eq!(
         fs::read_dir(folder.path().join(".cachy/tmp"))
             .unwrap()

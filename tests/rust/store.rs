@@ -102,9 +102,9 @@ fn is_persons(store: &Store, url: &str) -> bool {
 #[test]
 fn a_crash_between_record_and_rename_leaves_cachys_own_entry() {
     let folder = TempDir::new().unwrap();
-    let url = "https://h/a.zip";
+    let url = "https://h.example/a.txt";
     fetch(&open(folder.path()), url, 200, b"old", &[]);
-    let before = fs::read(folder.path().join("h/a.zip")).unwrap();
+    let before = fs::read(folder.path().join("h.example/a.txt")).unwrap();
     let store = open(folder.path());
     let rel = path_of(&Target::parse(url).unwrap());
     let old = Meta::load(&store.tree, &rel).unwrap().unwrap();
@@ -118,7 +118,7 @@ fn a_crash_between_record_and_rename_leaves_cachys_own_entry() {
     assert!(!is_persons(&store, url));
     assert_eq!(served(&store, url), Some((200, before)));
     // And the body alone missing is a miss.
-    fs::remove_file(folder.path().join("h/a.zip")).unwrap();
+    fs::remove_file(folder.path().join("h.example/a.txt")).unwrap();
     assert_eq!(served(&store, url), None);
 }
 
@@ -137,8 +137,8 @@ fn what_a_crash_left_behind_is_swept_and_what_is_being_written_is_not() {
 
 #[test]
 fn file_and_folder_in_both_orders() {
-    let leaf = "https://h/lodash";
-    let below = "https://h/lodash/-/lodash-4.0.0.tgz";
+    let leaf = "https://h.example/lodash";
+    let below = "https://h.example/lodash/-/lodash-4.0.0.tgz";
     for (first, second) in [(leaf, below), (below, leaf)] {
         let folder = TempDir::new().unwrap();
         let store = open(folder.path());
@@ -148,7 +148,7 @@ fn file_and_folder_in_both_orders() {
             assert_eq!(served(&store, url), Some((200, url.as_bytes().to_vec())));
             assert!(!is_persons(&store, url), "{url}");
         }
-        assert!(folder.path().join("h/lodash/%~self").is_file());
+        assert!(folder.path().join("h.example/lodash/%~self").is_file());
         assert_eq!(temporary(&folder), 0);
     }
 }
@@ -157,19 +157,19 @@ fn file_and_folder_in_both_orders() {
 fn a_persons_file_and_a_status_make_room_for_a_folder() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
-    fs::create_dir(folder.path().join("h")).unwrap();
-    fs::write(folder.path().join("h/mine"), b"mine").unwrap();
-    fetch(&store, "https://h/gone", 404, b"no such thing", &[]);
-    fetch(&store, "https://h/mine/below", 200, b"b", &[]);
-    fetch(&store, "https://h/gone/below", 200, b"b", &[]);
+    fs::create_dir(folder.path().join("h.example")).unwrap();
+    fs::write(folder.path().join("h.example/mine"), b"mine").unwrap();
+    fetch(&store, "https://h.example/gone", 404, b"no such thing", &[]);
+    fetch(&store, "https://h.example/mine/below", 200, b"b", &[]);
+    fetch(&store, "https://h.example/gone/below", 200, b"b", &[]);
     assert_eq!(
-        served(&store, "https://h/mine"),
+        served(&store, "https://h.example/mine"),
         Some((200, b"mine".to_vec()))
     );
-    assert!(is_persons(&store, "https://h/mine"));
+    assert!(is_persons(&store, "https://h.example/mine"));
     let gone = Some((404, b"no such thing".to_vec()));
-    assert_eq!(served(&store, "https://h/gone"), gone);
-    assert!(!is_persons(&store, "https://h/gone"));
+    assert_eq!(served(&store, "https://h.example/gone"), gone);
+    assert!(!is_persons(&store, "https://h.example/gone"));
 }
 
 #[test]
@@ -184,7 +184,10 @@ fn nobody_who_waits_is_forgotten() {
             scope.spawn(move || {
                 for n in 0..URLS {
                     // Each in an order of its own.
-                    let url = format!("https://h/{}", (n * [1, 7, 11, 13][hand % 4] + hand) % URLS);
+                    let url = format!(
+                        "https://h.example/{}",
+                        (n * [1, 7, 11, 13][hand % 4] + hand) % URLS
+                    );
                     let mut asked = exchange(store, &url);
                     loop {
                         match asked.decide(true, NOW) {
@@ -212,6 +215,32 @@ fn nobody_who_waits_is_forgotten() {
 }
 
 #[test]
+fn who_joins_an_attempt_late_has_one_of_its_own() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let url = "https://h.example/a";
+    let begin = |at: i64| {
+        let mut exchange = exchange(&store, url);
+        let step = exchange.decide(true, NOW + at);
+        (exchange, step)
+    };
+    let (mut first, step) = begin(0);
+    assert!(matches!(step, Step::Forward(_)));
+    let [(mut early, _), (mut late, _), (mut later, step)] = [10, 28_000, 29_000].map(begin);
+    assert!(matches!(step, Step::Wait(_)));
+    first.failed("no connection in time", false, NOW + 29_900);
+    let end = NOW + 29_900;
+    assert!(matches!(early.decide(true, end), Step::Answer(answer) if answer.status == 502));
+    assert!(matches!(late.decide(true, end), Step::Forward(_)));
+    assert!(matches!(later.decide(true, end), Step::Wait(_)));
+    // What fails at once fails for all.
+    late.failed("refused", false, NOW + 30_000);
+    assert!(
+        matches!(later.decide(true, NOW + 30_000), Step::Answer(answer) if answer.status == 502)
+    );
+}
+
+#[test]
 fn many_hands_on_one_tree() {
     let folder = TempDir::new().unwrap();
     // Two stores are two processes: they share the folder alone.
@@ -221,7 +250,7 @@ fn many_hands_on_one_tree() {
             let store = &stores[hand % 2];
             scope.spawn(move || {
                 for round in 0..25 {
-                    for url in ["https://h/p", "https://h/p/q", "https://h/p/q/r"] {
+                    for url in ["https://h.example/p", "https://h.example/p/q", "https://h.example/p/q/r"] {
                         let mut exchange = exchange(store, url);
                         match exchange.decide(true, NOW) {
                             Step::Forward(_) => {}
@@ -247,7 +276,11 @@ fn many_hands_on_one_tree() {
             });
         }
     });
-    for url in ["https://h/p", "https://h/p/q", "https://h/p/q/r"] {
+    for url in [
+        "https://h.example/p",
+        "https://h.example/p/q",
+        "https://h.example/p/q/r",
+    ] {
         if served(&stores[0], url).is_some() {
             assert!(!is_persons(&stores[0], url), "{url}");
         }
@@ -264,7 +297,7 @@ fn a_tree_that_is_moved_makes_no_file_a_persons() {
         open(place);
     }
     let store = open(&tree);
-    let url = "https://h/a";
+    let url = "https://h.example/a";
     fetch(&store, url, 200, b"body", &[]);
     let done = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -288,7 +321,7 @@ fn a_tree_that_is_moved_makes_no_file_a_persons() {
 fn a_variant_goes_with_its_name() {
     let folder = TempDir::new().unwrap();
     let store = open(folder.path());
-    let url = "https://h/doc";
+    let url = "https://h.example/doc";
     let ask = |language: &str| {
         let mut request = request(url);
         request.headers.push("Accept-Language", language);
@@ -309,7 +342,7 @@ fn a_variant_goes_with_its_name() {
             "{language}"
         );
     }
-    fs::remove_file(folder.path().join("h/doc")).unwrap();
+    fs::remove_file(folder.path().join("h.example/doc")).unwrap();
     for language in ["de", "en", "fr"] {
         assert!(
             matches!(ask(language).decide(true, NOW), Step::Forward(_)),

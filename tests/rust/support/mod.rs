@@ -40,6 +40,7 @@ pub fn fetch(store: &Arc<Store>, url: &str, body: &[u8], asked: &[(&str, &str)],
         "{url}"
     );
     let mut headers = Headers::default();
+    headers.push("Cache-Control", "max-age=3600");
     if !asked.is_empty() {
         headers.push("Vary", "Accept-Language");
     }
