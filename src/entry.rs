@@ -68,14 +68,14 @@ pub struct Entry {
 /// `Barred` and `Io`: the request passes by the cache.
 pub fn find(store: &Store, target: &Target, request: &Headers, patient: bool) -> Result<Found> {
     loop {
-        let tree = store.tree.id();
+        let changes = store.tree.changes();
         let found = find_now(store, target, request, patient)?;
         let persons = matches!(
             found,
             Found::Placed(_) | Found::PlacedStatus(_) | Found::PlacedIndex
         );
         // Another tree may have been moved here meanwhile: what is cachy's in one has no record in the other.
-        if !persons || store.tree.id() == tree {
+        if !persons || store.tree.changes() == changes {
             return Ok(found);
         }
     }

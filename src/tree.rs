@@ -19,6 +19,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
@@ -42,6 +43,8 @@ const TAG: &str = "Signature: 8a477f597d28d172789f06886806bc55\n\
 pub struct Tree {
     root: PathBuf,
     open: RwLock<Option<Arc<Opened>>>,
+    /// See [`Tree::changes`].
+    changes: AtomicU64,
     /// For what will be written.
     pub(crate) spares: Spares,
     /// It is not looked for again, see [`Tree::still`].
@@ -137,6 +140,7 @@ impl Tree {
         let tree = Self {
             root: root.to_path_buf(),
             open: RwLock::new(None),
+            changes: AtomicU64::default(),
             spares: Spares::default(),
             fixed: None,
         };
@@ -155,6 +159,7 @@ impl Tree {
         let tree = Self {
             root: root.to_path_buf(),
             open: RwLock::new(None),
+            changes: AtomicU64::default(),
             spares: Spares::default(),
             fixed: None,
         };
@@ -237,14 +242,19 @@ impl Tree {
         let dir = Dir::open_ambient_dir(&self.root, ambient_authority())
             .map_err(|e| Error::io("open", &self.root, e))?;
         let open = Arc::new(Opened { dir, id });
-        *self.open.write() = Some(Arc::clone(&open));
+        let mut known = self.open.write();
+        self.changes.fetch_add(1, Ordering::Release);
+        *known = Some(Arc::clone(&open));
         Ok(Held(open))
     }
 
-    /// What tells the folder that lies at the root now from others: its device and inode.
+    /// How often the folder at the root turned out to be another one: where that has not changed from
+    /// one look to a later one, all that was looked at between them was in one folder.
     #[must_use]
-    pub fn id(&self) -> Option<(u64, u64)> {
-        self.dir().ok().map(|held| held.0.id)
+    pub fn changes(&self) -> u64 {
+        // Whether it is there is for others to say.
+        let _ = self.dir();
+        self.changes.load(Ordering::Acquire)
     }
 
     /// The same tree, for what is done in one go: it is where it is now, wherever it goes meanwhile.
@@ -255,6 +265,7 @@ impl Tree {
         Ok(Self {
             root: self.root.clone(),
             open: RwLock::new(None),
+            changes: AtomicU64::default(),
             spares: self.spares.clone(),
             fixed: Some(self.dir()?),
         })
