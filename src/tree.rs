@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
+use cap_std::fs::MetadataExt as OsMetadataExt;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use parking_lot::RwLock;
 use rustix::io::Errno;
@@ -234,13 +235,23 @@ impl Tree {
         if let Some(fixed) = &self.fixed {
             return Ok(fixed.clone());
         }
-        let now = std::fs::metadata(&self.root).map_err(|e| Error::io("open", &self.root, e))?;
+        let found = self.dir_now();
+        if found.is_err() && self.open.write().take().is_some() {
+            self.changes.fetch_add(1, Ordering::Release);
+        }
+        found.map_err(|e| Error::io("open", &self.root, e))
+    }
+
+    fn dir_now(&self) -> io::Result<Held> {
+        let now = std::fs::metadata(&self.root)?;
         let id = (now.dev(), now.ino());
         if let Some(open) = self.open.read().as_ref().filter(|open| open.id == id) {
             return Ok(Held(Arc::clone(open)));
         }
-        let dir = Dir::open_ambient_dir(&self.root, ambient_authority())
-            .map_err(|e| Error::io("open", &self.root, e))?;
+        let dir = Dir::open_ambient_dir(&self.root, ambient_authority())?;
+        // It may be another one by now.
+        let now = dir.dir_metadata()?;
+        let id = (OsMetadataExt::dev(&now), OsMetadataExt::ino(&now));
         let open = Arc::new(Opened { dir, id });
         let mut known = self.open.write();
         self.changes.fetch_add(1, Ordering::Release);
