@@ -25,6 +25,9 @@ use crate::sets::{beside, indexes, is_beside, is_sums};
 use crate::shape::names_for_good;
 use crate::store::Store;
 
+#[cfg(test)]
+mod tests;
+
 /// More than so many bytes that have no validator are not fetched again at each request.
 const LARGE: u64 = 1 << 20;
 /// So many files of a folder are looked at.
@@ -124,6 +127,19 @@ impl Store {
         }
         let moved = self.moved_at(target);
         moved > asked || (moved != Millis::MIN && is_beside(target))
+    }
+
+    /// Why upstream is to be asked about one of a set, for people.
+    pub(crate) fn why_due(&self, target: &Target, record: &Record) -> Option<&'static str> {
+        self.is_due(target, record).then(|| {
+            if record.leads() {
+                "checked at each request: what belongs to it is stored, too, and is to fit"
+            } else if self.is_behind(target, record) {
+                "stale: what it belongs to was fetched or checked since"
+            } else {
+                "checked at each request: it is said of a file that is stored, too, and is to fit"
+            }
+        })
     }
 
     /// Whether what a URL belongs to has moved since it was asked for.

@@ -8,11 +8,12 @@ use crate::conditional::validators;
 use crate::entry::{self, Found};
 use crate::error::Result;
 use crate::exchange::{Exchange, Settings, Step};
+use crate::freshness::Terms;
 use crate::headers::Headers;
 use crate::key::Target;
 use crate::layout::{RelPath, path_of};
 use crate::meta::{Millis, Record};
-use crate::options::Mode;
+use crate::options::{Mode, Policy};
 use crate::outlook::Outlook;
 use crate::request::Request;
 use crate::store::Store;
@@ -93,7 +94,7 @@ pub fn forecast(
     let mut exchange = Exchange::new(Arc::clone(store), settings, request);
     let step = exchange.decide(true, now);
     let behind = exchange.work().is_some();
-    let why = reason(&found, target, settings, now);
+    let why = reason(store, &found, target, settings, now);
     Ok(match step {
         Step::Answer(answer) => {
             let cache_status = answer.headers.list("cache-status");
@@ -156,14 +157,26 @@ fn has(record: &Record) -> String {
 }
 
 /// What is there, in words.
-fn reason(found: &Found, target: &Target, settings: Settings, now: Millis) -> String {
+fn reason(
+    store: &Store,
+    found: &Found,
+    target: &Target,
+    settings: Settings,
+    now: Millis,
+) -> String {
     match found {
         Found::Placed(_) => "a person's file".to_owned(),
         Found::PlacedStatus(link) => format!("a person's link says {}", link.status),
         Found::PlacedIndex => "the folder of that name has a person's index.html".to_owned(),
         Found::Stored(_) if settings.mode == Mode::Offline => "offline".to_owned(),
         Found::Stored(entry) => {
-            Outlook::of(&entry.record, target, settings.policy, now).to_string()
+            let record = &entry.record;
+            let set = settings.policy == Policy::Auto && Terms::of(record, target).set;
+            let due = set.then(|| store.why_due(target, record)).flatten();
+            due.map_or_else(
+                || Outlook::of(record, target, settings.policy, now).to_string(),
+                str::to_owned,
+            )
         }
         Found::Nothing {
             vary: Some(names), ..

@@ -18,6 +18,7 @@ from support.published import Published
 from support.reply import Handler
 from support.reply import Reply as Replying
 from support.tree import wait_until
+from support.tree_cli import Cli
 
 SUITE = "/debian/dists/sid"
 SECURITY = "/debian-security/dists/buster/updates"
@@ -252,6 +253,7 @@ def test_an_index_alone_is_as_fresh_as_it_says(shared_proxy: Proxy, published: P
     ("index", "part"),
     [
         (INDEX, BY_HASH),
+        (f"{DNF}/repomd.xml", f"{DNF}/{sha256(BYTES).hexdigest()}-primary.xml.gz"),
         ("/m2/org/junit/junit/maven-metadata.xml", "/m2/org/junit/junit/4.13.2/junit-4.13.2.jar"),
         (
             "/m2/org/junit/junit/4.13.2/junit-4.13.2.jar",
@@ -264,7 +266,8 @@ def test_what_is_named_for_good_is_left_alone(
 ) -> None:
     """It belongs to no one version of the index."""
     published.states(part, "max-age=0")
-    published.instead(BY_HASH, Answer(BYTES))
+    if sha256(BYTES).hexdigest() in part:
+        published.instead(part, Answer(BYTES))
     assert both(shared_proxy, published, index, part) == [1, 1]
     published.publish()
     fetch(shared_proxy, published.url(index))
@@ -418,6 +421,27 @@ def test_without_validators(shared_proxy: Proxy, published: Published) -> None:
     for _ in range(2):
         assert both(shared_proxy, published, INDEX, PART) == [published.version] * 2
         published.publish()
+
+
+def test_show_says_why(shared_proxy: Proxy, shared_dir: Path, published: Published) -> None:
+    """Why upstream is asked, though the origin states a lifetime."""
+    digest = "/nightly/tool.zip.sha256"
+
+    def words(path: str) -> str:
+        shown = Cli(shared_dir)("show", published.url(path), "--json").json()
+        return str(shown["forecast"]["words"])
+
+    for path in (INDEX, PART, "/nightly/tool.zip", digest):
+        published.states(path, "max-age=3600")
+    assert both(shared_proxy, published, INDEX) == [1]
+    assert words(INDEX).startswith("hit: fresh for ")
+    assert both(shared_proxy, published, PART) == [1]
+    assert words(PART).startswith("hit: fresh for ")
+    assert "checked at each request: what belongs to it is stored, too" in words(INDEX)
+    assert both(shared_proxy, published, INDEX) == [1]
+    assert "stale: what it belongs to was fetched or checked since" in words(PART)
+    assert both(shared_proxy, published, "/nightly/tool.zip", digest) == [1, 1]
+    assert "checked at each request: it is said of a file that is stored, too" in words(digest)
 
 
 def test_forever_is_forever(start_shared_proxy: ProxyFactory, published: Published) -> None:
