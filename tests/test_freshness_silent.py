@@ -250,7 +250,7 @@ def test_where_the_newest_leads(
 )
 def test_private_networks(shared_proxy: Proxy, shared_dir: Path, origin: Origin, name: str) -> None:
     """Nothing is guessed of what somebody works on in the next room; what is stated counts."""
-    url, stated = f"http://{name}/a.zip", f"http://{name}/b.zip"
+    url, stated = f"http://{name}/items", f"http://{name}/b.zip"
     answer = origin.route(url, b"0", 200, last_modified=ago(1000 * DAY))
     for n in range(3):
         answer.body, answer.last_modified = str(n).encode(), ago((1000 - n) * DAY)

@@ -95,7 +95,7 @@ def test_ls(cli: Cli, shared_proxy: Proxy, shared_dir: Path, origin: Origin, hos
     assert (nothing.code, nothing.out) == (1, "")
     lines = cli("ls", host, "--sort", "size").out.splitlines()
     assert lines[1].split()[-1] == f"https://{host}/p/mine" and "person" in lines[1]
-    assert "a moving name" in cli("ls", "-l", f"{host}/p/a.deb").out
+    assert re.search("fresh for .s more|checked", cli("ls", "-l", f"{host}/p/a.deb").out)
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,10 @@ def declare(loader: Taker) -> None:
         str,
         "auto",
         "When to ask upstream about what is stored. auto: never for a URL that names one version "
-        "for good; for the rest when the origin's stated freshness is over, when an index says "
-        "nothing, and when the client asks. forever: never, only removing the file refreshes.",
+        "or a digest; for the rest when the origin's stated freshness is over; where it states "
+        "none, each time for an index, a tag, a branch or what is newest, after a tenth of its "
+        "age for other files; and when the client asks. forever: never, only removing the file "
+        "refreshes.",
         choices=("auto", "forever"),
     )
     loader.add_option(

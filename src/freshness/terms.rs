@@ -105,10 +105,10 @@ fn rule(record: &Record, target: &Target, naming: Naming, stated: Option<u64>) -
     let slash = matches!(record.stored, Stored::Slash { .. });
     match record.status {
         404 | 410 if naming.is_for_good() => Rule::Publishing,
+        _ if nearby => Rule::Nearby,
         // Where "the newest" leads is what it says.
         status if is_redirect(status) && !slash && shape::says_newest(target) => Rule::Moving,
         200 if naming == Naming::Moving => Rule::Moving,
-        _ if nearby => Rule::Nearby,
         200 if tenth(record).is_some() => Rule::Tenth,
         200 if record.headers.has("etag") || record.headers.has("last-modified") => Rule::Silent,
         200 => Rule::Whole,

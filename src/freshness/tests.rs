@@ -237,6 +237,7 @@ fn names_of_private_networks_are_checked_where_nothing_is_stated() {
         "http://nas.lan/a.zip",
         "https://artifactory/a.zip",
         "http://10.0.0.1/a.zip",
+        "http://web:8000/items",
     ] {
         for status in [200, 302, 404] {
             let stored = record(status, &[("Last-Modified", &year)]);

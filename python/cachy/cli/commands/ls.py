@@ -96,7 +96,7 @@ def table(entries: list[Entry], long: bool) -> Table:
             cells += [
                 "" if entry.used_at is None else ago(entry.used_at),
                 entry.media_type or "",
-                entry.freshness or "",
+                (entry.freshness or "").partition(": ")[0],
                 printable(entry.path),
             ]
         made.add_row(*cells, printable(url))
