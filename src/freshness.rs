@@ -77,7 +77,12 @@ fn asked(record: &Record, terms: &Terms, asks: Asks, now: Millis) -> Verdict {
     let guessed = matches!(terms.rule, Rule::Tenth | Rule::Whole);
     let asks_for_change = asks.condition.is_some_and(|ours| !ours || guessed);
     if asks.no_cache || asks.max_age == Some(0) || asks_for_change {
-        return if is_settled(record, terms, now) {
+        let settled = if asks.wants_other {
+            is_checked(record, terms, now)
+        } else {
+            is_settled(record, terms, now)
+        };
+        return if settled {
             Verdict::Fresh
         } else {
             Verdict::Requested

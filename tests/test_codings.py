@@ -212,10 +212,10 @@ def test_no_transform(shared_proxy: Proxy, shared_dir: Path, origin: Origin, hos
 def test_digests_of_the_coded_bytes(
     shared_proxy: Proxy, origin: Origin, host: str, coding: str
 ) -> None:
-    """They go where the coding goes: from the miss, the hit, a range, and what a 304 brings."""
+    """They go where the coding goes: from the miss, the hit, a range and a HEAD."""
     url = f"https://{host}/page"
     kept = {"X-Checksum-Sha1": "of the file", "Want-Repr-Digest": "sha-256=1"}
-    headers = TYPE | DIGESTS | kept | {"Content-Encoding": coding}
+    headers = TYPE | DIGESTS | kept | {"Content-Encoding": coding, "Cache-Control": "max-age=60"}
     origin.route(url, CODINGS[coding](TEXT), headers=headers, etag='"x"')
     replies = [
         fetch(shared_proxy, url),

@@ -40,7 +40,7 @@ async def echo(request: Request, reply: Reply) -> None:
             "https://pypi.python.org/simple/python-memcached/",
             "pypi.python.org/simple/python-memcached/index.html",
         ),
-        ("https://localhost:8443/a", "localhost:8443/a"),
+        ("https://port.example:8443/a", "port.example:8443/a"),
         # http: mitmproxy 12 makes no TLS to a host of one letter.
         ("http://h/a?x=1&y=2", "h/a?x=1&y=2"),
         ("http://plain.example:8080/a", "plain.example:8080/a"),

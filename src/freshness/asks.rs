@@ -13,6 +13,8 @@ pub(crate) struct Asks {
     pub max_age: Option<u64>,
     /// It says so with every request, as a habit: no person means it.
     pub habit: bool,
+    /// It is only for something else than what is stored: `If-Match` and `If-Unmodified-Since`.
+    pub wants_other: bool,
     /// It has a condition, and whether the validator in that is ours.
     pub condition: Option<bool>,
 }
@@ -20,23 +22,25 @@ pub(crate) struct Asks {
 impl Asks {
     /// Of a request about a stored response. `None`: it asks nothing.
     pub fn of(request: &Headers, stored: &Headers) -> Option<Self> {
-        let (mut control, mut condition) = (false, false);
+        let (mut control, mut condition, mut wants) = (false, false, false);
         for (name, _) in &request.0 {
             let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
             match name.len() {
                 6 if is("pragma") => control = true,
                 13 if is("cache-control") => control = true,
                 13 if is("if-none-match") => condition = true,
-                8 if is("if-match") => condition = true,
+                8 if is("if-match") => wants = true,
                 17 if is("if-modified-since") => condition = true,
-                19 if is("if-unmodified-since") => condition = true,
+                19 if is("if-unmodified-since") => wants = true,
                 _ => {}
             }
         }
+        condition |= wants;
         if !control && !condition {
             return None;
         }
         let said = CacheControl::of(request);
+        let ours = condition.then(|| conditional::is_ours(request, stored));
         Some(Self {
             no_cache: said.no_cache,
             max_age: said.max_age,
@@ -46,7 +50,8 @@ impl Asks {
                 || request.has("cache-store")
                 || request.has("range")
                 || is_maven(request),
-            condition: condition.then(|| conditional::is_ours(request, stored)),
+            wants_other: wants && ours == Some(false),
+            condition: ours,
         })
     }
 }
