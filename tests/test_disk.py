@@ -164,11 +164,11 @@ def test_killed_while_busy(
         client.read_exactly(1000)
     # Others are being committed at that very moment.
     for n in range(30):
-        origin.route(f"https://{host}/n{n}", whole)
-    busy = Connection(proxy, f"https://{host}/n0")
+        origin.route(f"https://{host}/n{n}.bin", whole)
+    busy = Connection(proxy, f"https://{host}/n0.bin")
     for n in range(30):
-        busy.send_request(f"https://{host}/n{n}")
-    wait_until(lambda: (cachy_dir / host / "n5").exists())
+        busy.send_request(f"https://{host}/n{n}.bin")
+    wait_until(lambda: (cachy_dir / host / "n5.bin").exists())
     proxy.kill()
     assert len(list((cachy_dir / ".cachy/tmp").iterdir())) >= 2
     for each in (*clients, busy):

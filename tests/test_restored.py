@@ -27,7 +27,8 @@ def route(origin: Origin, host: str) -> None:
     root, no_cache = f"https://{host}", ("Cache-Control", "no-cache")
     mark = [("Content-Type", "text/x-special"), ("X-Mark", "7")]
     origin.route(f"{root}/simple/x/", b"<a>", headers=mark, etag='"i"')
-    origin.route(f"{root}/file", b"file", headers=mark, etag='"f"')
+    stated = [*mark, ("Cache-Control", "max-age=600")]
+    origin.route(f"{root}/file", b"file", headers=stated, etag='"f"')
     origin.route(f"{root}/gone", b"no such thing", 404, headers=mark)
     origin.route(f"{root}/moved", b"over there", 301, headers=[*mark, ("Location", "else")])
     origin.route(f"{root}/big", BIG, headers=[*mark, no_cache], etag='"b"')

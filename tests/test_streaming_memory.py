@@ -95,7 +95,7 @@ def big_file(shared_dir: Path) -> Path:
 @pytest.mark.timeout(120)
 def test_large_body(shared_proxy: Proxy, origin: Origin, big_file: Path) -> None:
     """300 MB missed over HTTP/1.1, then hit over HTTP/1.1 and HTTP/2."""
-    origin.route(BIG_URL, BIG)
+    origin.route(BIG_URL, BIG, headers={"Cache-Control": "max-age=3600"})
     whole = (BIG.size, BIG.sha256)
     for status in ("cachy; fwd=uri-miss; stored", "cachy; hit"):
         with Connection(shared_proxy, BIG_URL, timeout=30) as client:
