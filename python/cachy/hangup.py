@@ -21,16 +21,18 @@ def note(*_: object) -> None:
 
 
 def heed(loop: asyncio.AbstractEventLoop, act: Callable[[], object]) -> None:
-    """From now on each, and one that was kept, is heeded.
+    """From now on each is heeded.
 
     Args:
         loop: Where that is done.
         act: What is done.
     """
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, act)
+
+
+def take() -> bool:
+    """Whether one was kept, which is now for the caller to heed."""
     global kept
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        return
-    loop.add_signal_handler(signal.SIGHUP, act)
-    if kept:
-        kept = False
-        act()
+    taken, kept = kept, False
+    return taken

@@ -52,6 +52,8 @@ class Service:
         """The start is over."""
         loop = asyncio.get_running_loop()
         self.config = Config(self.master.options, self.arguments)
+        # Before systemd hears that it is ready, and may send one.
+        hangup.heed(loop, self.hang_up)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, number)
         server: Any = self.master.addons.get("proxyserver")
@@ -64,7 +66,8 @@ class Service:
         if self.terms.worker is not None:
             self.terms.worker.end = self.finish
             self.do(self.terms.worker.beat())
-        hangup.heed(loop, self.hang_up)
+        if hangup.take():
+            self.hang_up()
 
     def do(self, work: Coroutine[Any, Any, None]) -> None:
         """Lets something be done meanwhile."""

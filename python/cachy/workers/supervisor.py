@@ -80,6 +80,8 @@ class Supervisor:
             loop.add_signal_handler(number, self.stop)
         # What is ignored, as by nohup, stays so.
         hangup.heed(loop, self.hang_up)
+        if hangup.take():
+            self.hang_up()
         try:
             self.begin(self.start_all())
             await self.over.wait()
