@@ -1,6 +1,7 @@
 //! Content that is not what its name says: an HTML page, nothing, or something else altogether in the
 //! place of a package, which would be stored for good. The first bytes tell, as they are stored.
 
+use crate::coding::beginning;
 use crate::headers::Headers;
 use crate::key::Target;
 use crate::magic::{Format, Page, WINDOW, page};
@@ -9,6 +10,9 @@ use crate::suffix::{formats, is_of_coding};
 
 /// What `Cache-Status` says of it.
 pub const DETAIL: &str = "not-what-its-name-says";
+
+/// So many decoded bytes tell a page.
+const ENOUGH: usize = 64;
 
 /// Looks at the first bytes of a body.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ struct Coding {
     name: String,
     /// The name says that the thing is of this coding itself.
     own: bool,
+    /// It is an archive, and not one file that is compressed.
+    archive: bool,
 }
 
 /// What the first bytes tell.
@@ -60,6 +66,7 @@ impl Sniff {
         let name = codings.trim();
         let coding = (!matches!(name, "" | "identity")).then(|| Coding {
             own: is_of_coding(target, name),
+            archive: is_tar(target),
             name: name.to_owned(),
         });
         Some(Self {
@@ -91,10 +98,9 @@ impl Sniff {
     fn judge(&self, first: &[u8], whole: bool) -> Verdict {
         let all = whole || first.len() >= WINDOW;
         if first.is_empty() {
-            return match (whole, self.filled) {
-                (true, true) => Verdict::Foreign("nothing".to_owned()),
-                (true, false) => Verdict::Fits { coded: false },
-                (false, _) => Verdict::More,
+            return match whole {
+                true => Verdict::Foreign("nothing".to_owned()),
+                false => Verdict::More,
             };
         }
         let found = Format::of(first).filter(|f| *f != Format::Tar || self.formats.contains(f));
@@ -105,6 +111,9 @@ impl Sniff {
         }
         if Format::may_begin(first) && !all {
             return Verdict::More;
+        }
+        if let Some(told) = self.inside(first, all) {
+            return told;
         }
         if fits || self.is_coded(found) {
             let coded = self.is_coded(found);
@@ -134,6 +143,38 @@ impl Sniff {
         }
     }
 
+    /// What the beginning of what is coded tells, where that is enough to tell.
+    fn inside(&self, first: &[u8], all: bool) -> Option<Verdict> {
+        let coding = self.coding.as_ref()?;
+        // A page that is compressed is what `x.html.gz` says.
+        if coding.own && !coding.archive {
+            return None;
+        }
+        let inner = beginning(&coding.name, first);
+        if inner.len() < ENOUGH && !all {
+            return Some(Verdict::More);
+        }
+        let told = self.media_type.as_str();
+        let paper = matches!(
+            told,
+            "text/html" | "application/xhtml+xml" | "application/json"
+        );
+        match page(&inner) {
+            Page::Yes => return Some(Verdict::Foreign("an HTML page".to_owned())),
+            Page::Unsure if !all => return Some(Verdict::More),
+            Page::Unsure | Page::No => {}
+        }
+        let own = Format::of(&inner).is_some_and(|format| self.formats.contains(&format));
+        if !paper || !self.filled || own {
+            return None;
+        }
+        Some(if all {
+            Verdict::Foreign(told.to_owned())
+        } else {
+            Verdict::More
+        })
+    }
+
     /// Whether it is gzip as its coding says: a label of the thing, whoever came up with that.
     fn is_gzip(&self, found: Format) -> bool {
         let coding = self.coding.as_ref().map(|coding| coding.name.as_str());
@@ -152,6 +193,13 @@ impl Sniff {
             _ => false,
         }
     }
+}
+
+/// Whether the name says that several files are in what is compressed.
+fn is_tar(target: &Target) -> bool {
+    let name = target.path().to_ascii_lowercase();
+    let ends = [".tgz", ".tbz2", ".txz", ".tzst", ".crate", ".apk"];
+    name.contains(".tar.") || ends.iter().any(|end| name.ends_with(end))
 }
 
 /// Whether the URL names one version of something that is text, and no page: a POM, a checksum.
@@ -233,6 +281,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_coded() {
+        let coded = |text: &[u8]| {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+            std::io::Write::write_all(&mut gzip, text).unwrap();
+            gzip.finish().unwrap()
+        };
+        let page = coded(b"<!DOCTYPE html><title>Sign in</title>");
+        let error = coded(b"{\"error\": \"rate limited\"}");
+        let mut tar = vec![0; 1024];
+        tar[257..262].copy_from_slice(b"ustar");
+        let gzip = ("Content-Encoding", "gzip");
+        let json = ("Content-Type", "application/json");
+        for path in ["/a.whl", "/a.jar", "/a.deb", "/a.tgz", "/a.crate", "/a.zip"] {
+            assert!(is_foreign(path, &[gzip], &page), "{path}");
+            assert!(is_foreign(path, &[gzip, json], &error), "{path}");
+        }
+        assert_eq!(of("/a.tgz", &[gzip], &coded(&tar)), FITS);
+        assert_eq!(of("/index.html.gz", &[gzip], &page), FITS);
+        let deflate = [("Content-Encoding", "deflate")];
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
+        std::io::Write::write_all(&mut zlib, b"<!DOCTYPE html><title>Sign in</title>").unwrap();
+        assert!(is_foreign("/a.whl", &deflate, &zlib.finish().unwrap()));
+    }
+
+    #[test]
     fn what_is_something_else() {
         for (path, body) in [
             ("/a.whl", &b"\x1f\x8b\x08\0\0\0\0\0"[..]),
@@ -307,7 +380,7 @@ mod tests {
         let pom = "/m2/org/junit/junit/4.13.2/junit-4.13.2.pom";
         assert!(is_foreign(pom, &[], b"<!doctype html>"));
         assert_eq!(of(pom, &[], b"<?xml version=\"1.0\"?><project>"), FITS);
-        assert_eq!(of(pom, &[], b""), FITS);
+        assert!(is_foreign(pom, &[], b""));
         assert!(sniff("/m2/org/a/b/1.0/b-1.0.html", &[]).is_none());
     }
 

@@ -192,6 +192,8 @@ pub struct Exchange {
     hop: Option<Hop>,
     /// What the redirects that led here say themselves.
     led: Headers,
+    /// For how long they lead there, seconds.
+    leads_for: Option<u64>,
     /// The redirect that is being followed, for the client if that leads to nothing.
     redirect: Option<(u16, Headers)>,
     tally: Tally,
@@ -237,6 +239,7 @@ impl Exchange {
             hold: None,
             hop: None,
             led: Headers::default(),
+            leads_for: None,
             redirect: None,
             tally: Tally::default(),
             code: 0,

@@ -9,7 +9,7 @@ mod tests;
 
 use std::fmt::Write;
 
-pub use own::add_own;
+pub use own::{add_own, keep_to, leads_for};
 pub use signed::{is_signed, looks_signed};
 
 use crate::headers::Headers;

@@ -66,6 +66,13 @@ pub fn says_newest(target: &Target) -> bool {
     moving::says_newest(&folders, &name.to_ascii_lowercase()) == Some(true)
 }
 
+/// Whether the URL says a full version, a digest or a day, nearer to its end than any word for the newest.
+#[must_use]
+pub fn says_version(target: &Target) -> bool {
+    let (folders, name) = parts(target);
+    moving::says_newest(&folders, &name.to_ascii_lowercase()) == Some(false)
+}
+
 /// `/simple/` and `/simple/NAME/` (devpi: `/+simple/`), below whatever prefix: a Python index (PEP 503
 /// and 691), which is HTML or JSON as the client likes, whether the origin says `Vary` or not.
 #[must_use]

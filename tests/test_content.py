@@ -1,5 +1,7 @@
 """Content that is not what its name says is never stored: a page, nothing, something else altogether."""
 
+import gzip
+import zlib
 from pathlib import Path
 
 import pytest
@@ -269,3 +271,20 @@ def test_text_that_is_for_good(
     origin.route(f"https://{host}/a.html", PAGE)
     assert fetch(shared_proxy, f"https://{host}/a.html").cache_status == MISS
     assert tree(shared_dir / host) == {"a.html": PAGE}
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+@pytest.mark.parametrize("name", ["six-1.16.0-py2.py3-none-any.whl", "a_1.0_amd64.deb", "a.tgz"])
+def test_a_page_that_is_coded(
+    shared_proxy: Proxy, origin: Origin, host: str, name: str, coding: str
+) -> None:
+    """It is a page all the same."""
+    url = f"https://{host}/p/{name}"
+    page = b"<!DOCTYPE html><title>Sign in</title>" * 9
+    coded = gzip.compress(page) if coding == "gzip" else zlib.compress(page)
+    origin.route(url, coded, headers={"Content-Encoding": coding})
+    for _ in range(2):
+        reply = fetch(shared_proxy, url)
+        assert "stored" not in (reply.cache_status or "")
+        assert "not-what-its-name-says" in (reply.cache_status or "")
+    assert origin.count(url) == 2

@@ -424,3 +424,63 @@ def test_show_says_why(
     shown = cli("show", url, "--json").json()
     assert re.fullmatch(words, shown["entry"]["freshness"])
     assert shown["entry"]["freshness"] in shown["forecast"]["words"]
+
+
+@pytest.mark.parametrize(
+    "path, stated, kept",
+    [
+        ("/x/archive/master.zip", {"Cache-Control": "max-age=60"}, 60),
+        ("/x/releases/latest/download/tool.zip", {}, 600),
+        ("/x/dl/tool.zip", {"Cache-Control": "private, max-age=0"}, 0),
+        ("/x/tool-1.2.3.zip", {"Cache-Control": "no-cache"}, 30 * DAY),
+    ],
+)
+def test_a_redirect_that_is_followed(
+    shared_proxy: Proxy,
+    shared_dir: Path,
+    origin: Origin,
+    host: str,
+    path: str,
+    stated: dict[str, str],
+    kept: int,
+) -> None:
+    """What it leads to is fresh for no longer than the redirect is, unless the URL names a version."""
+    url = f"https://{host}{path}"
+    year = {"Cache-Control": "public, max-age=31536000"}
+    for version in ("1", "2"):
+        there = f"https://cdn.{host}/{version}.zip"
+        origin.route(there, b"PK\x03\x04" + version.encode(), headers=year)
+    answer = origin.route(
+        url, status=302, headers={"Location": f"https://cdn.{host}/1.zip"} | stated
+    )
+    assert fetch(shared_proxy, url).body == b"PK\x03\x041"
+    answer.headers = list(({"Location": f"https://cdn.{host}/2.zip"} | stated).items())
+    if kept:
+        a_while_ago(shared_dir, kept - 10, host)
+        assert fetch(shared_proxy, url).body == b"PK\x03\x041"
+    if kept < DAY:
+        a_while_ago(shared_dir, 20, host)
+        for _ in range(2):
+            assert fetch(shared_proxy, url).body == b"PK\x03\x042"
+
+
+@pytest.mark.parametrize(
+    "path, moves",
+    [
+        ("/nightly/x_1.0-SNAPSHOT_amd64.deb", True),
+        ("/n/x-1.0-SNAPSHOT.x86_64.rpm", True),
+        ("/jest-snapshot/-/jest-snapshot-29.7.0.tgz", False),
+        ("/maven2/org/s/c/Finchley.RELEASE/c-Finchley.RELEASE.pom", False),
+    ],
+)
+def test_snapshots(
+    shared_proxy: Proxy, shared_dir: Path, origin: Origin, host: str, path: str, moves: bool
+) -> None:
+    """They are built anew, whoever packs them; a word is no version of its own."""
+    url = f"https://{host}{path}"
+    answer = origin.route(url, b"<project/>" if path.endswith("pom") else b"one")
+    first = fetch(shared_proxy, url).body
+    answer.body = b"two"
+    a_while_ago(shared_dir, 30 * DAY, host)
+    assert (fetch(shared_proxy, url).body == b"two") == moves
+    assert first != b"two"

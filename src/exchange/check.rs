@@ -117,9 +117,12 @@ impl Exchange {
         };
         let target = self.target.clone()?;
         self.status.forwarded_status = Some(304);
-        let age = initial_age(headers, now - self.sent_at, now);
+        let mut age = initial_age(headers, now - self.sent_at, now);
         let mut headers = headers.clone();
         redirect::add_own(&mut headers, &self.led);
+        if self.keep_to_redirects(&mut headers) {
+            age = 0;
+        }
         let headers = &headers;
         let was = entry.record.clone();
         let kept = confirmed(&was, &target, &self.request.headers, headers, age, now);

@@ -27,6 +27,9 @@ impl Exchange {
         let detached = self.sharing.detached;
         let request = request_of(&self.request, &hop);
         let mut work = self.without_client(request, lead, detached.unwrap_or(Detached::Hop));
+        // The shortest of all on the way.
+        let leads_for = [self.leads_for, redirect::leads_for(&target, headers)];
+        work.leads_for = leads_for.into_iter().flatten().min();
         work.target = Some(target);
         work.status = self.status;
         work.storing = true;

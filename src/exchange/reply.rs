@@ -165,6 +165,7 @@ impl Exchange {
         let mut stored = headers.storable();
         stored.remove("age");
         redirect::add_own(&mut stored, &self.led);
+        let limited = self.keep_to_redirects(&mut stored);
         let (decoder, label) = match treatment {
             Treatment::Decode(coding) => {
                 coding::decoded(&mut stored);
@@ -180,7 +181,11 @@ impl Exchange {
             // `Vary: *` is stored only where everything is served for ever.
             selecting: selecting.unwrap_or_default(),
             stored_at: now,
-            initial_age: initial_age(headers, now - self.sent_at, now),
+            initial_age: if limited {
+                0
+            } else {
+                initial_age(headers, now - self.sent_at, now)
+            },
             checked_at: self.checking.then_some(now),
             close_delimited: self.by_closing,
             decoded: decoder.is_some(),
@@ -202,6 +207,12 @@ impl Exchange {
             announced,
         };
         Flight::begin(&self.store, self.demand(), taking)
+    }
+
+    /// Has what redirects led to fresh for no longer than they are. Returns whether that is shorter.
+    pub(super) fn keep_to_redirects(&self, fields: &mut Headers) -> bool {
+        self.leads_for
+            .is_some_and(|most| redirect::keep_to(fields, most))
     }
 
     /// Passes on what isn't stored; decoded where the client didn't ask for the coding, but we did.

@@ -1,6 +1,10 @@
 //! What a redirect that is followed says itself: its fields belong to what is stored under its URL.
 
+use crate::cache_control::CacheControl;
+use crate::freshness::http_date;
 use crate::headers::Headers;
+use crate::key::Target;
+use crate::shape;
 
 /// Fields that are about the redirect alone: its own body and freshness, who sent it, and to whom.
 const NOT_KEPT: [&str; 24] = [
@@ -42,6 +46,53 @@ pub fn add_own(fields: &mut Headers, redirect: &Headers) {
     fields.0.extend(kept);
 }
 
+/// A redirect without a stated lifetime leads where it leads for so long, seconds.
+const SILENT: u64 = 600;
+
+/// For how long, in seconds, what is asked for is what a redirect of it leads to. `None`: for good, since
+/// the URL names a version, whatever is said of the redirect.
+#[must_use]
+pub fn leads_for(target: &Target, redirect: &Headers) -> Option<u64> {
+    if shape::names_for_good(target) || shape::says_version(target) {
+        return None;
+    }
+    let control = CacheControl::of(redirect);
+    if control.no_store {
+        return Some(0);
+    }
+    Some(stated(redirect).unwrap_or(SILENT))
+}
+
+/// Has what a redirect led to fresh for no longer than the redirect is. Returns whether that is shorter.
+pub fn keep_to(fields: &mut Headers, most: u64) -> bool {
+    let shorter = stated(fields).is_none_or(|own| own > most);
+    if shorter {
+        fields.remove("expires");
+        fields.set(
+            "Cache-Control",
+            if most == 0 {
+                "no-cache".to_owned()
+            } else {
+                format!("max-age={most}")
+            },
+        );
+    }
+    shorter
+}
+
+/// The lifetime that fields state, seconds (RFC 9111 section 4.2.1).
+fn stated(fields: &Headers) -> Option<u64> {
+    let control = CacheControl::of(fields);
+    if control.no_cache {
+        return Some(0);
+    }
+    control.s_maxage.or(control.max_age).or_else(|| {
+        let expires = http_date(fields.text("expires")?).unwrap_or(0);
+        let date = fields.text("date").and_then(http_date)?;
+        Some(u64::try_from((expires - date) / 1000).unwrap_or(0))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,5 +128,36 @@ mod tests {
             ("link", "<b>"),
         ]);
         assert_eq!(last, expected);
+    }
+
+    #[test]
+    fn how_long_a_redirect_leads_there() {
+        let fields = |value: &str| Headers(vec![(b"Cache-Control".to_vec(), value.into())]);
+        let of = |path: &str, redirect: &Headers| {
+            let target = Target::parse(&format!("https://mirror.example{path}")).unwrap();
+            leads_for(&target, redirect)
+        };
+        let silent = Headers::default();
+        assert_eq!(
+            of("/releases/latest/download/t.tar.gz", &silent),
+            Some(SILENT)
+        );
+        assert_eq!(of("/archive/master.zip", &fields("max-age=60")), Some(60));
+        assert_eq!(of("/dl/tool.zip", &silent), Some(SILENT));
+        assert_eq!(of("/dl/tool.zip", &fields("no-store")), Some(0));
+        for path in ["/x/tool-1.2.3.zip", "/releases/download/v1.2.3/tool.tar.gz"] {
+            assert_eq!(of(path, &fields("no-cache")), None, "{path}");
+        }
+        let year = "public, max-age=31536000";
+        for (own, most, expected) in [
+            (year, 60, "max-age=60"),
+            (year, 0, "no-cache"),
+            ("max-age=5", 60, "max-age=5"),
+            ("no-cache", 60, "no-cache"),
+        ] {
+            let mut fields = fields(own);
+            assert_eq!(keep_to(&mut fields, most), own != expected);
+            assert_eq!(fields.text("cache-control"), Some(expected));
+        }
     }
 }

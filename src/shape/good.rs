@@ -33,8 +33,20 @@ pub(super) fn by_version(folders: &[&str], name: &str) -> bool {
             || pub_package(folders, name)
             || collection(folders, name)
     };
+    // What is built anew every night has the same name every time, whoever packs it.
+    if is_snapshot(name) {
+        return maven(folders, name);
+    }
     // What is said beside it is said of the same bytes.
     maven(folders, name) || known(companion_of(name).unwrap_or(name))
+}
+
+/// Whether it is a snapshot of a version, as `x_1.0-SNAPSHOT_amd64.deb`, and not `jest-snapshot-29.7.0`.
+fn is_snapshot(name: &str) -> bool {
+    name.match_indices("snapshot").any(|(at, _)| {
+        let before = name[..at].strip_suffix(['-', '.', '_', '~', '+']);
+        before.is_some_and(|version| version.ends_with(|c: char| c.is_ascii_digit()))
+    })
 }
 
 /// `by-hash/SHA256/HEX` of apt.
@@ -248,11 +260,18 @@ fn last_of(package: &str) -> &str {
 /// `.../ARTIFACT/VERSION/ARTIFACT-VERSION...`, whatever a version begins with; a SNAPSHOT is not one.
 fn maven(folders: &[&str], name: &str) -> bool {
     matches!(folders, [.., artifact, version]
-        if is_whole(version)
+        if (is_whole(version) || is_train(version))
             && !matches!(*version, "LATEST" | "RELEASE")
             && !version.ends_with("SNAPSHOT")
             && name.strip_prefix(&format!("{artifact}-{version}").to_ascii_lowercase())
                 .is_some_and(|rest| rest.starts_with(['.', '-'])))
+}
+
+/// A release that has a name in the place of a number, as `Finchley.RELEASE`.
+fn is_train(version: &str) -> bool {
+    let ends = [".RELEASE", ".Final", ".GA"];
+    let name = ends.iter().find_map(|end| version.strip_suffix(end));
+    name.is_some_and(|name| !name.is_empty() && !super::name::has_moving_word(name))
 }
 
 /// `/PACKAGE/VERSION/PACKAGE.VERSION.nupkg` and `PACKAGE.nuspec` beside it.

@@ -127,7 +127,10 @@ class Load:
             self.wrong.append(f"{url}: {reply.status} {reply.headers}: {error!r}")
             return
         path, _, language = label.partition("|")
-        if path != url or str(known) != version or language not in ("", fields["Accept-Language"]):
+        # Where upstream could not be asked, another variant is better than nothing.
+        stands_in = "stale-if-error" in (reply.cache_status or "")
+        wanted = language in ("", fields["Accept-Language"]) or stands_in
+        if path != url or str(known) != version or not wanted:
             self.wrong.append(f"{url} {fields}: {label} {known}, {reply.headers}")
 
     def __enter__(self) -> Self:
