@@ -98,9 +98,10 @@ impl Sniff {
     fn judge(&self, first: &[u8], whole: bool) -> Verdict {
         let all = whole || first.len() >= WINDOW;
         if first.is_empty() {
-            return match whole {
-                true => Verdict::Foreign("nothing".to_owned()),
-                false => Verdict::More,
+            return if whole {
+                Verdict::Foreign("nothing".to_owned())
+            } else {
+                Verdict::More
             };
         }
         let found = Format::of(first).filter(|f| *f != Format::Tar || self.formats.contains(f));
