@@ -39,11 +39,13 @@ __all__ = [
     "default_directory",
     "end_with_parent",
     "enter_namespaces",
+    "is_private_host",
     "join_siblings",
     "parse_max_size",
     "parse_size",
     "parse_span",
     "system_ca_bundle",
+    "this_machine",
 ]
 
 __version__: str
