@@ -145,20 +145,24 @@ pub fn age(record: &Record, now: Millis) -> u64 {
 /// Freshness lifetime in seconds that the origin states (RFC 9111 section 4.2.1), 0 where it wants
 /// to be asked each time; `None` where it says nothing.
 pub(crate) fn stated(record: &Record) -> Option<u64> {
-    let control = CacheControl::of(&record.headers);
+    stated_in(&record.headers, Some(record.stored_at))
+}
+
+/// As [`stated`], of fields that came at this time, if that is known.
+pub(crate) fn stated_in(headers: &Headers, received: Option<Millis>) -> Option<u64> {
+    let control = CacheControl::of(headers);
     if control.no_cache {
         return Some(0);
     }
     if let Some(seconds) = control.s_maxage.or(control.max_age) {
         return Some(seconds);
     }
-    let expires = record.headers.text("expires")?;
+    let expires = headers.text("expires")?;
     // A date that can't be read means expired (RFC 9111 section 5.3).
     let Some(expires) = http_date(expires) else {
         return Some(0);
     };
-    let date = record.headers.text("date").and_then(http_date);
-    let date = date.unwrap_or(record.stored_at);
+    let date = headers.text("date").and_then(http_date).or(received)?;
     Some(u64::try_from((expires - date) / 1000).unwrap_or(0))
 }
 

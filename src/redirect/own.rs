@@ -1,7 +1,7 @@
 //! What a redirect that is followed says itself: its fields belong to what is stored under its URL.
 
 use crate::cache_control::CacheControl;
-use crate::freshness::http_date;
+use crate::freshness::stated_in;
 use crate::headers::Headers;
 use crate::key::Target;
 use crate::shape;
@@ -60,12 +60,12 @@ pub fn leads_for(target: &Target, redirect: &Headers) -> Option<u64> {
     if control.no_store {
         return Some(0);
     }
-    Some(stated(redirect).unwrap_or(SILENT))
+    Some(stated_in(redirect, None).unwrap_or(SILENT))
 }
 
 /// Has what a redirect led to fresh for no longer than the redirect is. Returns whether that is shorter.
 pub fn keep_to(fields: &mut Headers, most: u64) -> bool {
-    let shorter = stated(fields).is_none_or(|own| own > most);
+    let shorter = stated_in(fields, None).is_none_or(|own| own > most);
     if shorter {
         fields.remove("expires");
         fields.set(
@@ -78,19 +78,6 @@ pub fn keep_to(fields: &mut Headers, most: u64) -> bool {
         );
     }
     shorter
-}
-
-/// The lifetime that fields state, seconds (RFC 9111 section 4.2.1).
-fn stated(fields: &Headers) -> Option<u64> {
-    let control = CacheControl::of(fields);
-    if control.no_cache {
-        return Some(0);
-    }
-    control.s_maxage.or(control.max_age).or_else(|| {
-        let expires = http_date(fields.text("expires")?).unwrap_or(0);
-        let date = fields.text("date").and_then(http_date)?;
-        Some(u64::try_from((expires - date) / 1000).unwrap_or(0))
-    })
 }
 
 #[cfg(test)]
